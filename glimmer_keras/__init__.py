@@ -1,0 +1,10 @@
+"""FiD, LUMEN and GLIMMER as one Keras model."""
+
+from glimmer_keras import layers as layers
+from glimmer_keras import losses as losses
+from glimmer_keras.models import Glimmer as Glimmer
+from glimmer_keras.models import GlimmerBackbone as GlimmerBackbone
+from glimmer_keras.models import GlimmerPreprocessor as GlimmerPreprocessor
+from glimmer_keras.models import flops as flops
+
+__version__ = "0.1.0"

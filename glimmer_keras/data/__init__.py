@@ -1,0 +1,21 @@
+"""Examples, passages and tasks; reading them, tokenising them once, and mixing them."""
+
+from glimmer_keras.data.corpus import Corpus as Corpus
+from glimmer_keras.data.dpr import read_fid as read_fid
+from glimmer_keras.data.example import Example as Example
+from glimmer_keras.data.kilt import read_corpus as read_corpus
+from glimmer_keras.data.kilt import read_knowledge_source as read_knowledge_source
+from glimmer_keras.data.kilt import read_task as read_task
+from glimmer_keras.data.mixture import mixture as mixture
+from glimmer_keras.data.mixture_sampler import MixtureSampler as MixtureSampler
+from glimmer_keras.data.padding import pad_tokens as pad_tokens
+from glimmer_keras.data.padding import padding_mask as padding_mask
+from glimmer_keras.data.padding import shift_right as shift_right
+from glimmer_keras.data.passage import Passage as Passage
+from glimmer_keras.data.provenance import Provenance as Provenance
+from glimmer_keras.data.task import Task as Task
+from glimmer_keras.data.token_spec import TokenSpec as TokenSpec
+from glimmer_keras.data.tokenized_corpus import TokenizedCorpus as TokenizedCorpus
+from glimmer_keras.data.tokenized_corpus import tokenize_corpus as tokenize_corpus
+from glimmer_keras.data.tokenized_task import TokenizedTask as TokenizedTask
+from glimmer_keras.data.tokenized_task import tokenize_task as tokenize_task

@@ -1,0 +1,108 @@
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import overload
+
+from glimmer_keras.data.example import Example
+from glimmer_keras.data.passage import Passage
+from glimmer_keras.data.provenance import Provenance
+
+
+class Corpus(Sequence[Passage]):
+    """The passages that can be retrieved, in a fixed order: passage `i` is row `i`.
+
+    Args:
+        passages: At least one, with distinct identifiers.
+
+    Raises:
+        ValueError: If there is no passage, or two share an identifier.
+    """
+
+    def __init__(self, passages: Iterable[Passage]) -> None:
+        self._passages = list(passages)
+        if not self._passages:
+            raise ValueError("`passages` must hold at least one passage. Received: 0 passages")
+        self._rows: dict[str, int] = {}
+        self._pages: dict[str, list[int]] = {}
+        for row, passage in enumerate(self._passages):
+            other = self._rows.setdefault(passage.id, row)
+            if other != row:
+                raise ValueError(
+                    "`passages` must have distinct ids. "
+                    f"Received: id={passage.id!r} at rows {other} and {row}"
+                )
+            if passage.page_id:
+                self._pages.setdefault(passage.page_id, []).append(row)
+
+    def __len__(self) -> int:
+        return len(self._passages)
+
+    @overload
+    def __getitem__(self, row: int) -> Passage: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Passage]: ...
+    def __getitem__(self, row: int | slice) -> Passage | list[Passage]:
+        return self._passages[row]
+
+    def __iter__(self) -> Iterator[Passage]:
+        return iter(self._passages)
+
+    def __repr__(self) -> str:
+        first = self._passages[0]
+        return f"Corpus({len(self)} passages, first: {first.id!r} {first.title!r})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all the passages in their order, in hexadecimal."""
+        digest = hashlib.sha256()
+        for p in self._passages:
+            fields = [p.id, p.title, p.text, p.page_id, p.first_paragraph, p.last_paragraph]
+            digest.update(json.dumps(fields).encode() + b"\n")
+        return digest.hexdigest()
+
+    def row(self, passage_id: str) -> int:
+        """Row of the passage with this identifier.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if passage_id not in self._rows:
+            raise ValueError(
+                "`passage_id` must be the id of a passage of the corpus. "
+                f"Received: passage_id={passage_id!r}"
+            )
+        return self._rows[passage_id]
+
+    def rows_of(self, provenance: Provenance) -> tuple[int, ...]:
+        """Rows that a provenance points at, ascending; empty where the corpus has none of it.
+
+        A page with a stretch of paragraphs gives the passages that overlap it, a page alone
+        gives all its passages.
+        """
+        if provenance.passage_id:
+            row = self._rows.get(provenance.passage_id)
+            return () if row is None else (row,)
+        rows = self._pages.get(provenance.page_id, [])
+        first, last = provenance.first_paragraph, provenance.last_paragraph
+        if first < 0:
+            return tuple(rows)
+        last = max(first, last)
+        return tuple(
+            row
+            for row in rows
+            if self._passages[row].first_paragraph <= last
+            and self._passages[row].last_paragraph >= first
+        )
+
+    def evidence_rows(self, example: Example) -> tuple[frozenset[int], ...]:
+        """The alternative evidence sets of an example as sets of rows, distinct, in order.
+
+        A set is left out when the corpus lacks one of its pieces.
+        """
+        alternatives: dict[frozenset[int], None] = {}
+        for pieces in example.evidence:
+            rows = [self.rows_of(piece) for piece in pieces]
+            if rows and all(rows):
+                alternatives[frozenset(row for piece in rows for row in piece)] = None
+        return tuple(alternatives)

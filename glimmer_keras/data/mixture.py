@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glimmer_keras.data.corpus import Corpus
+from glimmer_keras.data.mixture_sampler import Draw, MixtureSampler
+from glimmer_keras.data.retrieved import fit_columns
+from glimmer_keras.data.task import Task
+from glimmer_keras.data.token_ids import spec_key
+from glimmer_keras.data.tokenized_corpus import TokenizedCorpus
+from glimmer_keras.data.tokenized_task import TokenizedTask
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def mixture(
+    tasks: Sequence[Task] | Sequence[TokenizedTask],
+    corpus: Corpus | TokenizedCorpus,
+    batch_size: int,
+    *,
+    training: bool = True,
+    seed: int = 0,
+    weights: Sequence[float] | None = None,
+    start_step: int = 0,
+    num_passages: int | None = None,
+) -> tf.data.Dataset:
+    """Batches of several tasks mixed.
+
+    For training the stream is endless: see `MixtureSampler`. For evaluation every example comes
+    once, task after task, in order and with its first answer; the last batch may be smaller.
+
+    Args:
+        tasks: Tasks with distinct names and their retrieved rows set, all of strings or all
+            tokenised to the same lengths.
+        corpus: The passages the rows count in, tokenised if the tasks are.
+        batch_size: Examples in a batch.
+        training: Whether to sample endlessly, or give every example once.
+        seed: Seed of the sampling.
+        weights: Relative frequency of each task in training; `None` for all alike.
+        start_step: First batch to give: the stream goes on as if the ones before had been read.
+        num_passages: Passages of each example, cut or filled up with missing ones; `None` for as
+            many as were retrieved.
+
+    Returns:
+        A dataset of the dictionaries of `Task.batch` as string tensors, or of the triples
+        `(inputs, labels, weights)` of `TokenizedTask.batch`. All shapes but the batch are static.
+
+    Raises:
+        TypeError: If strings and tokens are mixed.
+        ValueError: If an argument does not fit, or tasks do not agree.
+    """
+    import tensorflow as tf
+
+    tasks = _check(list(tasks), corpus, batch_size, start_step, num_passages)
+    if training:
+        _check_answers(tasks)
+        counts = [task.answer_counts for task in tasks]
+        draw: Callable[[int], Draw] = MixtureSampler(counts, batch_size, seed, weights).batch
+        steps = None
+    else:
+        if weights is not None:
+            raise ValueError("`weights` must be left out with `training=False`.")
+        draw, steps = _in_order([len(task) for task in tasks], batch_size)
+    if steps is not None and start_step > steps:
+        raise ValueError(
+            f"`start_step` must be at most the number of batches. "
+            f"Received: start_step={start_step}, {steps} batches"
+        )
+
+    def generate() -> Iterator[Any]:
+        step = start_step
+        while steps is None or step < steps:
+            yield _assemble(tasks, corpus, *draw(step))
+            step += 1
+
+    zero = np.zeros(1, dtype="int64")
+    signature = tf.nest.map_structure(
+        lambda array: tf.TensorSpec(
+            (None, *array.shape[1:]), tf.string if array.dtype == object else array.dtype
+        ),
+        tasks[0].batch(zero, zero, corpus),
+    )
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    cardinality = tf.data.INFINITE_CARDINALITY if steps is None else steps - start_step
+    return dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(
+        tf.data.AUTOTUNE
+    )
+
+
+def _in_order(sizes: list[int], batch_size: int) -> tuple[Callable[[int], Draw], int]:
+    numbers = np.repeat(np.arange(len(sizes)), sizes)
+    examples = np.concatenate([np.arange(size) for size in sizes])
+
+    def draw(step: int) -> Draw:
+        part = slice(step * batch_size, (step + 1) * batch_size)
+        return numbers[part], examples[part], np.zeros_like(examples[part])
+
+    return draw, -(-len(examples) // batch_size)
+
+
+def _assemble(
+    tasks: list[Any],
+    corpus: Any,
+    numbers: np.ndarray,
+    examples: np.ndarray,
+    answers: np.ndarray,
+) -> Any:
+    parts, places = [], []
+    for number in np.unique(numbers):
+        place = np.flatnonzero(numbers == number)
+        parts.append(tasks[number].batch(examples[place], answers[place], corpus))
+        places.append(place)
+    return _merge(parts, np.argsort(np.concatenate(places)))
+
+
+def _merge(parts: list[Any], order: np.ndarray) -> Any:
+    """Join batches of one structure along their first axis, and put the rows in order."""
+    if isinstance(parts[0], dict):
+        return {name: _merge([part[name] for part in parts], order) for name in parts[0]}
+    if isinstance(parts[0], tuple):
+        return tuple(_merge([*column], order) for column in zip(*parts, strict=True))
+    return np.concatenate(parts)[order]
+
+
+def _check(
+    tasks: list[Any],
+    corpus: Corpus | TokenizedCorpus,
+    batch_size: int,
+    start_step: int,
+    num_passages: int | None,
+) -> list[Any]:
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    if start_step < 0:
+        raise ValueError(f"`start_step` must be at least 0. Received: start_step={start_step}")
+    if num_passages is not None and num_passages < 1:
+        raise ValueError(
+            f"`num_passages` must be at least 1. Received: num_passages={num_passages}"
+        )
+    if not tasks:
+        raise ValueError("`tasks` must hold at least one task. Received: 0 tasks")
+    kind = TokenizedTask if isinstance(corpus, TokenizedCorpus) else Task
+    for task in tasks:
+        if not isinstance(task, kind):
+            raise TypeError(
+                f"`tasks` must be {kind.__name__} with a {type(corpus).__name__}. "
+                f"Received: {type(task).__name__}"
+            )
+        _check_rows(task, len(corpus))
+    names = [task.name for task in tasks]
+    if len(set(names)) != len(names):
+        raise ValueError(f"`tasks` must have distinct names. Received: {names}")
+    if num_passages is not None:
+        tasks = [task.with_retrieved(fit_columns(task.retrieved, num_passages)) for task in tasks]
+    _check_agreement(tasks, corpus)
+    return tasks
+
+
+def _check_rows(task: Any, passages: int) -> None:
+    if task.retrieved is None:
+        raise ValueError(
+            f"`tasks` must have their retrieved rows set. Received: None in task {task.name!r}"
+        )
+    if task.retrieved.max() >= passages:
+        raise ValueError(
+            f"`tasks` must be retrieved from `corpus`, of {passages} passages. "
+            f"Received: row {task.retrieved.max()} in task {task.name!r}"
+        )
+
+
+def _check_agreement(tasks: list[Any], corpus: Corpus | TokenizedCorpus) -> None:
+    _check_equal("numbers of passages", {task.name: task.retrieved.shape[1] for task in tasks})
+    if isinstance(corpus, TokenizedCorpus):
+        _check_equal("question lengths", {task.name: task.question_length for task in tasks})
+        _check_equal("answer lengths", {task.name: task.answer_length for task in tasks})
+        _check_equal(
+            "tokenizers",
+            {"corpus": spec_key(corpus.spec)} | {task.name: spec_key(task.spec) for task in tasks},
+        )
+
+
+def _check_equal(what: str, values: dict[str, Any]) -> None:
+    if len(set(values.values())) > 1:
+        raise ValueError(f"`tasks` must have equal {what}. Received: {values}")
+
+
+def _check_answers(tasks: list[Any]) -> None:
+    for task in tasks:
+        unknown = int(np.sum(task.answer_counts == 0))
+        if unknown:
+            raise ValueError(
+                "`tasks` must have an answer for every example in training. "
+                f"Received: {unknown} without in task {task.name!r}"
+            )

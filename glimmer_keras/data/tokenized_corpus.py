@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from glimmer_keras.data.corpus import Corpus
+from glimmer_keras.data.padding import pad_tokens, padding_mask
+from glimmer_keras.data.token_cache import Create, cache_key, cached_arrays
+from glimmer_keras.data.token_ids import check_token_ids, report_truncated, spec_key, token_dtype
+from glimmer_keras.data.token_spec import TokenSpec
+
+CHUNK = 1000
+
+
+class TokenizedCorpus:
+    """The passages of a corpus as token ids, each closed by the end token.
+
+    Made by `tokenize_corpus`.
+
+    Args:
+        token_ids: Integers `(passages, length)`, uint16 where the vocabulary fits.
+        lengths: int32 `(passages,)`, tokens without padding.
+        spec: The tokenizer they were made with.
+        truncated: Number of passages that were longer.
+        fingerprint: Tells these tokens from others: texts, tokenizer and length.
+    """
+
+    def __init__(
+        self,
+        token_ids: np.ndarray,
+        lengths: np.ndarray,
+        spec: TokenSpec,
+        truncated: int,
+        fingerprint: str,
+    ) -> None:
+        self.token_ids = token_ids
+        self.lengths = lengths
+        self.spec = spec
+        self.truncated = truncated
+        self.fingerprint = fingerprint
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    def __repr__(self) -> str:
+        return (
+            f"TokenizedCorpus({len(self)} passages of {self.passage_length} tokens, "
+            f"{self.truncated} truncated)"
+        )
+
+    @property
+    def passage_length(self) -> int:
+        return self.token_ids.shape[1]
+
+    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens of the passages in `rows` `(...)`; -1 gives a row of padding.
+
+        Returns:
+            int32 token ids `(..., length)`, and their boolean mask, true on real tokens.
+        """
+        rows = np.asarray(rows)
+        present = rows >= 0
+        safe = np.where(present, rows, 0)
+        mask = padding_mask(np.where(present, self.lengths[safe], 0), self.passage_length)
+        return np.where(mask, self.token_ids[safe], self.spec.pad_id).astype("int32"), mask
+
+
+def tokenize_corpus(
+    corpus: Corpus,
+    spec: TokenSpec,
+    passage_length: int,
+    cache_dir: str | Path | None = None,
+    progress: bool = True,
+) -> TokenizedCorpus:
+    """Tokenise the passages of a corpus, once.
+
+    Args:
+        corpus: The passages; `Passage.content` is tokenised.
+        spec: The tokenizer.
+        passage_length: Tokens of a passage, the end token among them; longer ones are cut.
+        cache_dir: Where tokens are kept on disk and found again, memory-mapped; `None` for
+            memory only.
+        progress: Whether to show a progress bar in a terminal.
+    """
+    key = cache_key("corpus", corpus.fingerprint, *spec_key(spec), passage_length)
+
+    def make(create: Create) -> dict[str, int]:
+        dtype = token_dtype(spec.vocabulary_size)
+        token_ids = create("token_ids", (len(corpus), passage_length), dtype)
+        lengths = create("lengths", (len(corpus),), "int32")
+        truncated = 0
+        console = Console(stderr=True)
+        chunks = track(
+            range(0, len(corpus), CHUNK),
+            description="Tokenising passages",
+            console=console,
+            transient=True,
+            disable=not (progress and console.is_terminal),
+        )
+        for start in chunks:
+            part = slice(start, start + CHUNK)
+            sequences = spec.tokenize([passage.content for passage in corpus[part]])
+            ids, lengths[part], cut = pad_tokens(
+                sequences, passage_length, spec.end_id, spec.pad_id
+            )
+            token_ids[part] = check_token_ids(ids, spec.vocabulary_size)
+            truncated += cut
+        return {"truncated": truncated}
+
+    arrays, notes = cached_arrays(cache_dir, key, make)
+    report_truncated(notes["truncated"], len(corpus), "passages", passage_length)
+    return TokenizedCorpus(arrays["token_ids"], arrays["lengths"], spec, notes["truncated"], key)

@@ -1,0 +1,5 @@
+"""Scores of a model on tasks."""
+
+from glimmer_keras.evaluation.evaluate import evaluate as evaluate
+from glimmer_keras.evaluation.evaluate import score as score
+from glimmer_keras.evaluation.evaluate import score_table as score_table

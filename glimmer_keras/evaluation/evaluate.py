@@ -1,0 +1,80 @@
+from collections.abc import Sequence
+
+import numpy as np
+from rich.table import Table
+
+from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
+from glimmer_keras.metrics import Scores, accuracy, exact_match, f1, recall_at
+from glimmer_keras.models import Glimmer
+from glimmer_keras.pipelines import Predictions, predict
+
+
+def evaluate(
+    glimmer: Glimmer,
+    tasks: Sequence[Task],
+    corpus: Corpus,
+    tokenized_tasks: Sequence[TokenizedTask],
+    tokenized_corpus: TokenizedCorpus,
+    batch_size: int = 32,
+    progress: bool = True,
+) -> tuple[dict[str, dict[str, float]], dict[str, Predictions]]:
+    """Answer the tasks and score the answers and the passages, by task and averaged.
+
+    Args:
+        glimmer: The model.
+        tasks: Tasks with their retrieved rows set, which hold the gold answers and evidence.
+        corpus: The passages.
+        tokenized_tasks: The same tasks as token ids, in the same order.
+        tokenized_corpus: The same passages as token ids.
+        batch_size: Questions answered at once.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        A table, task by metric with a row `"average"` last (see `score`), and the predictions of
+        every task.
+    """
+    scores = Scores()
+    predictions = {}
+    for task, tokens in zip(tasks, tokenized_tasks, strict=True):
+        predicted = predict(glimmer, tokens, tokenized_corpus, batch_size, progress)
+        predictions[task.name] = predicted
+        score(scores, task, corpus, predicted)
+    return {**scores.by_task(), "average": scores.average()}, predictions
+
+
+def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) -> None:
+    """Add a task's scores: KILT's exact match, F1 and accuracy over all gold answers.
+
+    With a scorer also, for the `m` that the model selects, `retrieved_recall`: recall@m of gold
+    passages as they were retrieved, and `reranked_recall`: after reranking. Examples whose
+    evidence is not in the corpus do not count there.
+    """
+    metrics: dict[str, list[float]] = {"exact_match": [], "f1": [], "accuracy": []}
+    selected = predictions.selected_passages
+    if selected is not None:
+        metrics |= {"retrieved_recall": [], "reranked_recall": []}
+    for number, (example, answer) in enumerate(zip(task, predictions.answers, strict=True)):
+        metrics["exact_match"].append(exact_match(answer, example.answers))
+        metrics["f1"].append(f1(answer, example.answers))
+        metrics["accuracy"].append(accuracy(answer, example.answers))
+        evidence = corpus.evidence_rows(example)
+        if selected is None or not evidence or task.retrieved is None:
+            continue
+        retrieved = task.retrieved[number]
+        m = selected.shape[1]
+        reranked = np.where(selected[number] < 0, -1, retrieved[selected[number]])
+        metrics["retrieved_recall"].append(recall_at(retrieved, evidence, m))
+        metrics["reranked_recall"].append(recall_at(reranked, evidence, m))
+    scores.update(task.name, **metrics)
+
+
+def score_table(rows: dict[str, dict[str, float]], title: str) -> Table:
+    """The table of `evaluate` for a console, in percent."""
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    table = Table("task", title=title)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for task, row in rows.items():
+        cells = (f"{100 * row[name]:.1f}" if name in row else "" for name in names)
+        table.add_row(task, *cells)
+    return table

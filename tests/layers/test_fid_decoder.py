@@ -1,0 +1,95 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from glimmer_keras.layers import FiDDecoder
+
+SIZES = {"num_heads": 2, "head_dim": 4, "hidden_dim": 8, "intermediate_dim": 16}
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    keras.utils.set_random_seed(1)
+    return FiDDecoder(2, position_bias_stddev=1.0, **SIZES)
+
+
+@pytest.fixture
+def data(rng):
+    mask = np.ones((2, 3, 5), bool)
+    mask[0, 2] = False
+    mask[1, :, 4] = False
+    return {
+        "embeddings": rng.normal(size=(2, 4, 8)).astype("float32"),
+        "padding_mask": np.ones((2, 4), bool),
+        "passage_states": rng.normal(size=(2, 3, 5, 8)).astype("float32"),
+        "passage_mask": mask,
+        "question_states": rng.normal(size=(2, 2, 8)).astype("float32"),
+        "question_mask": np.ones((2, 2), bool),
+    }
+
+
+def close(a, b):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5)
+
+
+def test_order_of_passages_does_not_matter(decoder, data):
+    order = [2, 0, 1]
+    moved = data | {name: data[name][:, order] for name in ("passage_states", "passage_mask")}
+    close(decoder(**data), decoder(**moved))
+
+
+def test_masked_passages_are_not_read(decoder, data):
+    changed = data | {"passage_states": data["passage_states"].copy()}
+    changed["passage_states"][0, 2] = 1e3
+    changed["passage_states"][1, :, 4] = 1e3
+    close(decoder(**data), decoder(**changed))
+
+
+def test_later_tokens_are_not_seen(decoder, data):
+    changed = data | {"embeddings": data["embeddings"].copy()}
+    changed["embeddings"][:, 3] = 5.0
+    close(np.asarray(decoder(**data))[:, :3], np.asarray(decoder(**changed))[:, :3])
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_steps_with_a_cache_equal_the_full_pass(decoder, data, beams):
+    expected = np.asarray(decoder(**data))
+    memory = {k: v for k, v in data.items() if k not in ("embeddings", "padding_mask")}
+    memory, mask = decoder.project_memory(**memory)
+    cache, bias = decoder.initial_cache(2 * beams, 4), decoder.step_bias(4)
+    embeddings = np.repeat(data["embeddings"], beams, axis=0)
+    for i in range(4):
+        index = ops.convert_to_tensor(i, "int32")
+        step = embeddings[:, i : i + 1]
+        out, cache = decoder.decode_step(step, index, cache, memory, mask, bias)
+        close(np.asarray(out)[::beams, 0], expected[:, i])
+        close(np.asarray(out)[beams - 1 :: beams, 0], expected[:, i])
+
+
+def test_each_passage_alone_equals_a_call_with_one_passage(decoder, data):
+    memory = {k: v for k, v in data.items() if k not in ("embeddings", "padding_mask")}
+    each, mask = decoder.project_each(**memory)
+    repeated = (np.repeat(data[name], 3, axis=0) for name in ("embeddings", "padding_mask"))
+    out = np.asarray(decoder.decode(*repeated, each, mask)).reshape(2, 3, 4, 8)
+    for passage in range(3):
+        cut = slice(passage, passage + 1)
+        one = {name: data[name][:, cut] for name in ("passage_states", "passage_mask")}
+        close(out[:, passage], decoder(**(data | one)))
+
+
+def test_all_passages_missing_is_finite(decoder, data):
+    missing = data | {"passage_mask": np.zeros((2, 3, 5), bool), "question_states": None}
+    missing["question_mask"] = None
+    assert np.isfinite(np.asarray(decoder(**missing))).all()
+
+
+def test_half_precision(data):
+    out = FiDDecoder(1, dtype="mixed_bfloat16", **SIZES)(**data)
+    assert str(out.dtype).endswith("bfloat16")
+    assert np.isfinite(np.asarray(out, "float32")).all()
+
+
+def test_config_round_trip(decoder):
+    config = keras.saving.serialize_keras_object(decoder)
+    assert keras.saving.deserialize_keras_object(config).get_config() == decoder.get_config()

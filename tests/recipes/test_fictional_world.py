@@ -1,0 +1,162 @@
+import io
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import bm25s
+import pytest
+import sentencepiece
+
+from recipes import fictional_world
+from recipes.fictional_world import World, make_world, training_text, write_world
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(0)
+
+
+def rows_of(world, tasks=("qa", "slots", "verify"), splits=("train", "dev", "test")):
+    return [row for task in tasks for split in splits for row in world.tasks[task][split]]
+
+
+def gold_of(row):
+    return row["output"][0]["provenance"][0]["passage_id"]
+
+
+def test_the_same_seed_gives_the_same_world():
+    sizes = {"people": 30, "places": 12, "works": 20}
+    assert make_world(3, **sizes) == make_world(3, **sizes)
+    assert make_world(3, **sizes) != make_world(4, **sizes)
+
+
+def test_sizes(world):
+    assert len(world.passages) == 500 * 4 + 120 * 3 + 300 * 3
+    for splits in world.tasks.values():
+        assert len(splits["train"]) >= 6000
+        assert min(len(splits["dev"]), len(splits["test"])) >= 300
+
+
+def test_ids_are_unique_and_provenance_is_in_the_corpus(world):
+    passages = {passage["id"] for passage in world.passages}
+    assert len(passages) == len(world.passages)
+    rows = rows_of(world)
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert {gold_of(row) for row in rows} <= passages
+
+
+def test_splits_share_no_entity(world):
+    titles = {passage["id"]: passage["title"] for passage in world.passages}
+    subjects = [
+        {titles[gold_of(row)] for row in rows_of(world, splits=(split,))}
+        for split in ("train", "dev", "test")
+    ]
+    assert sum(len(names) for names in subjects) == len(set.union(*subjects)) == 920
+
+
+def test_every_answer_stands_in_its_passage(world):
+    passages = {passage["id"]: passage for passage in world.passages}
+    for row in rows_of(world, tasks=("qa", "slots")):
+        passage = passages[gold_of(row)]
+        assert row["output"][0]["answer"] in passage["text"]
+        assert passage["title"] in row["input"]
+
+
+def test_facts_are_what_the_passages_say(world):
+    slots = {
+        (gold_of(row), row["input"].split(" [SEP] ")[1], row["output"][0]["answer"])
+        for row in rows_of(world, tasks=("slots",))
+    }
+    facts = {(key, *fact) for key, pairs in world.facts.items() for fact in pairs}
+    assert facts == slots
+    assert {len(pairs) for pairs in world.facts.values()} == {2, 3}
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_claims_are_balanced_and_false_ones_do_not_name_the_answer(world, split):
+    rows = world.tasks["verify"][split]
+    labels = Counter(row["output"][0]["answer"] for row in rows)
+    assert set(labels) == {"SUPPORTS", "REFUTES"}
+    assert abs(labels["SUPPORTS"] / len(rows) - 0.5) < 0.01
+    for row, value in zip(*sorted_by_number(world, split), strict=True):
+        named = re.search(rf"\b{re.escape(value)}\b", row["input"]) is not None
+        assert named == (row["output"][0]["answer"] == "SUPPORTS"), row
+
+
+def sorted_by_number(world, split):
+    claims = sorted(world.tasks["verify"][split], key=lambda row: row["id"])
+    slots = sorted(world.tasks["slots"][split], key=lambda row: row["id"])
+    return claims, [row["output"][0]["answer"] for row in slots]
+
+
+def test_words_and_lengths(world):
+    texts = [passage["text"] for passage in world.passages]
+    inputs = [row["input"] for row in rows_of(world)]
+    answers = [row["output"][0]["answer"] for row in rows_of(world)]
+    assert len(set(re.findall(r"\w+", " ".join(texts + inputs + answers)))) <= 700
+    assert {len(text.split()) for text in texts} <= set(range(15, 33))
+    assert max(len(text.split()) for text in inputs) <= 12
+
+
+def test_closed_lists_share_no_word():
+    lists = [fictional_world.FIRST_NAMES, fictional_world.LAST_NAMES, fictional_world.PLACES]
+    lists += [fictional_world.ADJECTIVES, fictional_world.NOUNS, *fictional_world.VALUES.values()]
+    counts = Counter(word.lower() for words in lists for word in words)
+    assert [word for word, count in counts.items() if count > 1] == []
+
+
+def test_a_small_tokenizer_keeps_words_whole(world):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(training_text(world)),
+        model_writer=model,
+        vocab_size=1000,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    names = fictional_world.FIRST_NAMES + fictional_world.LAST_NAMES + fictional_world.PLACES
+    split = [name for name in names if len(pieces.encode(name)) > 1]
+    assert len(split) <= 10, split
+    assert max(len(pieces.encode(f"{p['title']} {p['text']}")) for p in world.passages) <= 48
+
+
+def test_bm25_finds_the_entity_but_not_always_the_passage(world):
+    index = bm25s.BM25()
+    texts = [f"{passage['title']} {passage['text']}" for passage in world.passages]
+    index.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
+    for task, most in (("qa", 0.65), ("slots", 0.65), ("verify", 0.80)):
+        rows = world.tasks[task]["test"]
+        queries = bm25s.tokenize([row["input"] for row in rows], show_progress=False)
+        found, _ = index.retrieve(queries, k=8, show_progress=False)
+        ids = [[world.passages[i]["id"] for i in row] for row in found]
+        at_2 = sum(gold_of(row) in top[:2] for row, top in zip(rows, ids, strict=True)) / len(rows)
+        at_8 = sum(gold_of(row) in top for row, top in zip(rows, ids, strict=True)) / len(rows)
+        assert at_8 >= 0.97, (task, at_8)
+        assert 0.35 <= at_2 <= most, (task, at_2)
+
+
+def test_written_files(tmp_path):
+    world = make_world(0, people=20, places=10, works=10)
+    write_world(world, tmp_path / "new")
+    lines = (tmp_path / "new" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == world.passages
+    for task, splits in world.tasks.items():
+        for split, rows in splits.items():
+            lines = (tmp_path / "new" / f"{task}-{split}.jsonl").read_text("utf-8").splitlines()
+            assert [json.loads(line) for line in lines] == rows
+
+
+def test_command(tmp_path):
+    command = [sys.executable, fictional_world.__file__, str(tmp_path), "--seed", "1"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "3260 passages" in finished.stdout
+    assert len(list(Path(tmp_path).glob("*.jsonl"))) == 10
+
+
+def test_too_large_a_world_is_refused():
+    with pytest.raises(ValueError, match=r"`places` must be between 10 and 120\. Received"):
+        make_world(0, places=121)

@@ -1,0 +1,175 @@
+"""The house: who may import whom, where the tests are, and what `import glimmer_keras` costs."""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "glimmer_keras"
+
+BASE = {"layers", "losses", "data", "memory", "retrieval", "metrics"}
+BELOW_WINGS = BASE | {"models", "pipelines"}
+WINGS = {"training", "evaluation", "serving"}
+# What each folder may import from the house, besides itself.
+HOUSE = {
+    **{name: set() for name in BASE},
+    "models": {"layers", "losses"},
+    "pipelines": BASE | {"models"},
+    **{name: BELOW_WINGS for name in WINGS},
+    "cli": BELOW_WINGS | WINGS,
+    "__init__": BELOW_WINGS | WINGS,
+}
+# Packages from outside that the lower floors may import, besides the standard library.
+OUTSIDE = {
+    "layers": {"keras"},
+    "losses": {"keras"},
+    "models": {"keras", "keras_hub", "numpy", "safetensors", "tensorflow"},
+    "data": {"numpy", "rich", "tensorflow"},
+    "memory": {"numpy", "rich", "tensorstore"},
+    "retrieval": {"bm25s", "faiss", "numpy", "rich"},
+    "metrics": {"numpy"},
+}
+LOADED_ON_DEMAND = {"torch", "bm25s", "faiss", "tensorstore", "apache_beam", "tensorflow_text"}
+
+
+def imports_of(source, package):
+    """Dotted names that `source`, a module of `package`, imports anywhere in its text."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = "." * node.level + (node.module or "")
+            origin = importlib.util.resolve_name(name, package) if node.level else name
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func
+            called = called.id if isinstance(called, ast.Name) else called
+            if called in ("import_module", "__import__"):
+                yield str(node.args[0].value)
+
+
+def complaints(path, source):
+    """What is wrong with the imports of the module at `path`, given relative to the package."""
+    parts = Path(path).with_suffix("").parts
+    home = parts[0]
+    if home not in HOUSE:
+        return [f"{path}: `{home}` has no place in the house"]
+    found = []
+    for name in imports_of(source, ".".join(("glimmer_keras", *parts[:-1]))):
+        top, _, rest = name.partition(".")
+        if top == "glimmer_keras":
+            folder = rest.partition(".")[0]
+            if folder != home and folder not in HOUSE[home]:
+                found.append(f"{path}: `{home}` may not import `{name}`")
+        elif top in ("recipes", "tests"):
+            found.append(f"{path}: the package may not import `{name}`")
+        elif home in OUTSIDE and top not in OUTSIDE[home] | set(sys.stdlib_module_names):
+            found.append(f"{path}: `{home}` may not import `{name}`")
+    return found
+
+
+def test_imports_run_down_only():
+    sources = sorted(PACKAGE.rglob("*.py"))
+    assert sources
+    found = []
+    for source in sources:
+        found += complaints(source.relative_to(PACKAGE), source.read_text(encoding="utf-8"))
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("layers/a.py", "from glimmer_keras.models import Glimmer"),
+        ("layers/a.py", "def f():\n    import glimmer_keras.losses"),
+        ("layers/a.py", "import numpy as np"),
+        ("layers/a.py", "from ..data import corpus"),
+        ("layers/deep/a.py", "from ... import memory"),
+        ("losses/a.py", "from glimmer_keras import layers"),
+        ("losses/a.py", "import glimmer_keras"),
+        ("data/a.py", "import importlib\nimportlib.import_module('glimmer_keras.models.sizes')"),
+        ("metrics/a.py", "import keras"),
+        ("models/a.py", "from glimmer_keras import pipelines"),
+        ("models/a.py", "if False:\n    import torch"),
+        ("pipelines/a.py", "from glimmer_keras.serving import export"),
+        ("training/a.py", "from glimmer_keras.evaluation import evaluate"),
+        ("serving/a.py", "from glimmer_keras.cli import main"),
+        ("cli/a.py", "from recipes import fictional_world"),
+        ("attic/a.py", ""),
+        ("stray.py", ""),
+    ],
+)
+def test_the_checker_sees(path, source):
+    assert len(complaints(path, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("__init__.py", "from glimmer_keras import layers as layers"),
+        ("layers/a.py", "import math\nfrom keras import ops\nfrom .b import B"),
+        ("models/__init__.py", "from glimmer_keras.models.sizes import a\nimport keras_hub"),
+        ("pipelines/a.py", "from glimmer_keras import memory, models\nimport keras"),
+        ("training/a.py", "from glimmer_keras.data import mixture"),
+        ("cli/a.py", "from glimmer_keras import training, serving"),
+    ],
+)
+def test_the_checker_lets_pass(path, source):
+    assert complaints(path, source) == []
+
+
+def test_every_test_file_is_collected():
+    known = {"__init__.py", "__main__.py", "conftest.py"}
+    files = [path for path in (ROOT / "tests").rglob("*.py") if path.name not in known]
+    assert [str(path) for path in files if not path.name.startswith("test_")] == []
+
+
+def test_every_public_class_has_a_mirrored_test_file():
+    missing = []
+    for init in PACKAGE.glob("*/__init__.py"):
+        for name in imports_of(
+            init.read_text(encoding="utf-8"), f"glimmer_keras.{init.parent.name}"
+        ):
+            *_, module, public = name.split(".")
+            mirrored = ROOT / "tests" / init.parent.name / f"test_{module}.py"
+            if name.startswith("glimmer_keras.") and public[0].isupper() and not mirrored.exists():
+                missing.append(f"{public}: {mirrored.relative_to(ROOT)}")
+    assert missing == []
+
+
+def test_importing_is_quick_silent_and_light():
+    # The output of the import goes to a file of its own, apart from what keras and keras_hub say.
+    code = """
+import json, os, sys, tempfile, time, warnings
+import keras, keras_hub
+before = set(sys.modules)
+with tempfile.TemporaryFile() as said:
+    out, err = os.dup(1), os.dup(2)
+    os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
+    started = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            import glimmer_keras
+        finally:
+            seconds = time.process_time() - started
+            sys.stdout.flush(), sys.stderr.flush()
+            os.dup2(out, 1), os.dup2(err, 2)
+    said.seek(0)
+    said = said.read().decode()
+new = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
+print(json.dumps({"seconds": seconds, "said": said, "new": new}))
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert child.returncode == 0, child.stderr
+    report = json.loads(child.stdout.splitlines()[-1])
+    assert report["said"] == ""
+    assert LOADED_ON_DEMAND & set(report["new"]) == set()
+    assert report["seconds"] <= 1.0
