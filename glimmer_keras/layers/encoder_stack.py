@@ -52,7 +52,9 @@ class EncoderBlock(keras.layers.Layer):
     def call(self, states, attention_mask=None, bias=None, training=None):
         x = self.attention_norm(states)
         keys, values = self.attention.project(x)
-        x = self.attention(x, keys, values, attention_mask=attention_mask, bias=bias, training=training)
+        x = self.attention(
+            x, keys, values, attention_mask=attention_mask, bias=bias, training=training
+        )
         states = states + self.dropout_layer(x, training=training)
         x = self.feed_forward(self.feed_forward_norm(states), training=training)
         return states + self.dropout_layer(x, training=training)

@@ -73,7 +73,9 @@ class DecoderBlock(keras.layers.Layer):
             keys = ops.slice_update(cache[0], (0, 0, index, 0), keys)
             values = ops.slice_update(cache[1], (0, 0, index, 0), values)
             cache = (keys, values)
-        x = self.self_attention(x, keys, values, attention_mask=self_mask, bias=bias, training=training)
+        x = self.self_attention(
+            x, keys, values, attention_mask=self_mask, bias=bias, training=training
+        )
         states = states + self.dropout_layer(x, training=training)
         x = self.cross_attention(
             self.cross_norm(states), *memory, attention_mask=memory_mask, training=training

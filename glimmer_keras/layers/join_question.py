@@ -20,9 +20,7 @@ class JoinQuestion(keras.layers.Layer):
         boolean mask of the same shape without `dim`.
     """
 
-    def call(
-        self, question_memory, question_padding_mask, passage_memory, passage_padding_mask
-    ):
+    def call(self, question_memory, question_padding_mask, passage_memory, passage_padding_mask):
         question_dim, memory_dim = question_memory.shape[-1], passage_memory.shape[-1]
         if question_dim != memory_dim:
             raise ValueError(
@@ -36,9 +34,7 @@ class JoinQuestion(keras.layers.Layer):
         question = ops.repeat(
             ops.cast(question_memory, self.compute_dtype)[:, None], passages, axis=1
         )
-        states = ops.concatenate(
-            [question, ops.cast(passage_memory, self.compute_dtype)], axis=2
-        )
+        states = ops.concatenate([question, ops.cast(passage_memory, self.compute_dtype)], axis=2)
         mask = ops.concatenate(
             [ops.logical_and(question_mask[:, None], present), passage_mask], axis=2
         )

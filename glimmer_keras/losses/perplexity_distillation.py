@@ -3,9 +3,7 @@ from keras import ops
 DIRECTIONS = ("lm_to_rank", "rank_to_lm")
 
 
-def perplexity_distillation(
-    scores, log_probs, present, temperature=1.0, direction="lm_to_rank"
-):
+def perplexity_distillation(scores, log_probs, present, temperature=1.0, direction="lm_to_rank"):
     """How far the ranking is from the reader's own preference, for each example (section 3.2).
 
     Over the `k` retrieved passages,

@@ -8,8 +8,8 @@ class Flops:
     """Multiply-accumulates for one question, by the paper's formulas (sections 2.1, 2.2, 3.3).
 
     They leave out attention scores, embeddings, the language model head and the memory encoder
-    (which ran offline), and count `8 d^2` per token and layer for the feed-forward block, `4 d^2` for
-    self-attention and `2 d^2` for cross-attention projections, as at T5.1.1 Base.
+    (which ran offline), and count for each token and layer `8 d^2` in the feed-forward block,
+    `4 d^2` in self-attention and `2 d^2` in cross-attention projections, as at T5.1.1 Base.
     """
 
     live_encoder: float

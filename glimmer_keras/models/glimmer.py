@@ -140,6 +140,25 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             self._distillation_loss = keras.metrics.Mean("distillation_loss")
             self._selection_agreement = keras.metrics.Mean("selection_agreement")
 
+    def get_compile_config(self):
+        return {
+            **super().get_compile_config(),
+            "distillation_weight": self.distillation_weight,
+            "distillation_temperature": self.distillation_temperature,
+            "distillation_direction": self.distillation_direction,
+            "answer_reduction": self.answer_reduction,
+            "sampler": keras_hub.samplers.serialize(self.sampler),
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, *args, shuffle=False, **kwargs):
+        """As `keras.Model.fit`, but data come in the order given: KerasHub tasks never shuffle."""
+        return super().fit(*args, shuffle=shuffle, **kwargs)
+
     @property
     def distils(self):
         """Whether the training step has a teacher."""

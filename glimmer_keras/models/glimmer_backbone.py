@@ -271,9 +271,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         Returns:
             A float tensor `(..., length, hidden_dim)`.
         """
-        return self.memory_encoder(
-            self.token_embedding(token_ids), padding_mask, training=training
-        )
+        return self.memory_encoder(self.token_embedding(token_ids), padding_mask, training=training)
 
     def finish_encoding(self, states, training=None):
         """The encoder's final normalisation and dropout."""

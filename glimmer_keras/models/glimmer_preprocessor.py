@@ -30,7 +30,8 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
 
     Call arguments:
         x: dictionary of `"questions"`, strings `(batch,)`; `"passages"`, strings
-            `(batch, passages)`; and `"answers"`, strings `(batch,)`.
+            `(batch, passages)`; and `"answers"`, strings `(batch,)`. A dictionary of model
+            inputs, tokenised before, goes through as it is, with `y` and `sample_weight`.
 
     Returns:
         `(x, y, sample_weight)` for `fit`: the inputs of `GlimmerBackbone`, the answer's token
@@ -69,7 +70,13 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         self.built = True
 
     def call(self, x, y=None, sample_weight=None):
+        if "question_token_ids" in x:
+            return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         self._check(x, ("questions", "passages", "answers"))
+        if not tf.executing_eagerly():
+            # `keras.utils.set_random_seed` drops the tokenizer's graph resource: make it anew.
+            with tf.init_scope():
+                self.tokenizer.set_proto(self.tokenizer.proto)
         answers, answer_mask = self._pack(x["answers"], self.answer_length, "answers")
         start = tf.fill(tf.shape(answers[:, :1]), self.tokenizer.pad_token_id)
         inputs = self._inputs(x)

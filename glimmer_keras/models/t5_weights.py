@@ -1,6 +1,13 @@
+import contextlib
+import warnings
+from pathlib import Path
+
 import keras_hub
 
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
+from glimmer_keras.models.sizes import system_arguments
+
+PRESETS = Path(__file__).parent.parent / "presets"
 
 
 def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **overrides):
@@ -13,8 +20,8 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     reranker as the first live layers. The scorer is new.
 
     Args:
-        t5: a `keras_hub.models.T5Backbone`, a KerasHub preset name such as `"t5_1.1_base"`, or
-            a local preset directory.
+        t5: a `keras_hub.models.T5Backbone`, a KerasHub preset name such as `"t5_1.1_base"`, a
+            local preset directory, or `"tiny_world"`, a tiny T5 that comes with this package.
         system: string. `"fid"`, `"lumen"` or `"glimmer"`.
         preprocessor: a `GlimmerPreprocessor`. From a preset, one with the preset's tokenizer
             is made if `None`.
@@ -24,11 +31,11 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     Returns:
         A `Glimmer`.
     """
-    from glimmer_keras.models.sizes import system_arguments
-
     if isinstance(t5, str):
-        preset = t5
-        t5 = keras_hub.models.T5Backbone.from_preset(preset, load_weights=load_weights)
+        shipped = PRESETS / t5
+        preset = str(shipped) if shipped.is_dir() else t5
+        with quiet_masks():
+            t5 = keras_hub.models.T5Backbone.from_preset(preset, load_weights=load_weights)
         if preprocessor is None:
             tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset)
             preprocessor = cls.preprocessor_cls(tokenizer)
@@ -54,10 +61,57 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 
 def copy_t5_weights(t5, backbone):
     """Copy the weights of a `T5Backbone` into a `GlimmerBackbone` of its sizes."""
-    _assign(backbone.token_embedding.weights, t5.token_embedding.weights)
+    for ours, theirs in _pairs(t5, backbone):
+        ours.assign(theirs)
+
+
+def to_t5(backbone):
+    """A `keras_hub.models.T5Backbone` with the weights of a FiD, the one setting that is a T5.
+
+    Args:
+        backbone: a `GlimmerBackbone` with `live_proportion=1` and no `num_selected`.
+    """
+    if backbone.split.memory or backbone.num_selected is not None:
+        raise ValueError(
+            "`backbone` must be a FiD: `live_proportion=1` and `num_selected=None`. "
+            f"Received: live_proportion={backbone.live_proportion}, "
+            f"num_selected={backbone.num_selected}"
+        )
+    names = (
+        "vocabulary_size",
+        "num_layers",
+        "num_heads",
+        "hidden_dim",
+        "intermediate_dim",
+        "key_value_dim",
+        "dropout",
+        "activation",
+        "use_gated_activation",
+        "layer_norm_epsilon",
+        "tie_embedding_weights",
+    )
+    config = backbone.get_config()
+    with quiet_masks():
+        t5 = keras_hub.models.T5Backbone(**{name: config[name] for name in names})
+    for ours, theirs in _pairs(t5, backbone):
+        theirs.assign(ours)
+    return t5
+
+
+@contextlib.contextmanager
+def quiet_masks():
+    """Leaves out Keras's warnings on a mask that KerasHub's T5 is right not to hand on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Layer .* was passed an input with a mask")
+        yield
+
+
+def _pairs(t5, backbone):
+    """Every weight of `backbone` that T5 has, with T5's."""
+    yield from zip(backbone.token_embedding.weights, t5.token_embedding.weights, strict=True)
     encoder, split = t5.encoder_transformer_layers, backbone.split
     memory, live = encoder[: split.memory], encoder[split.memory :]
-    stages = {id(s): s for s in (backbone.memory_encoder, backbone.question_encoder)}
+    stages = {id(stage): stage for stage in (backbone.memory_encoder, backbone.question_encoder)}
     parts = [(stage, memory) for stage in stages.values()]
     if backbone.num_selected is not None:
         parts.append((backbone.stage_a, live[: split.stage_a]))
@@ -65,24 +119,25 @@ def copy_t5_weights(t5, backbone):
     table = encoder[0].self_attention.relative_attention_bias
     for stage, layers in parts:
         for block, layer in zip(stage.blocks, layers, strict=True):
-            _copy_attention(block.attention, layer.self_attention)
-            block.attention_norm.scale.assign(layer.self_attention_layer_norm.weight)
-            _copy_feed_forward(block, layer)
+            yield from _attention(block.attention, layer.self_attention)
+            yield block.attention_norm.scale, layer.self_attention_layer_norm.weight
+            yield from _feed_forward(block, layer)
     for stage in stages.values():
         if stage.num_layers:
-            stage.position_bias.table.assign(table)
-    backbone.live_position_bias.table.assign(table)
-    backbone.encoder_norm.scale.assign(t5.encoder_layer_norm.weight)
+            yield stage.position_bias.table, table
+    yield backbone.live_position_bias.table, table
+    yield backbone.encoder_norm.scale, t5.encoder_layer_norm.weight
 
     decoder, layers = backbone.decoder, t5.decoder_transformer_layers
-    decoder.position_bias.table.assign(layers[0].self_attention.relative_attention_bias)
+    table = layers[0].self_attention.relative_attention_bias
+    yield decoder.position_bias.table, table
     for block, layer in zip(decoder.blocks, layers, strict=True):
-        _copy_attention(block.self_attention, layer.self_attention)
-        _copy_attention(block.cross_attention, layer.cross_attention)
-        block.self_norm.scale.assign(layer.self_attention_layer_norm.weight)
-        block.cross_norm.scale.assign(layer.cross_attention_layer_norm.weight)
-        _copy_feed_forward(block, layer)
-    decoder.norm.scale.assign(t5.decoder_layer_norm.weight)
+        yield from _attention(block.self_attention, layer.self_attention)
+        yield from _attention(block.cross_attention, layer.cross_attention)
+        yield block.self_norm.scale, layer.self_attention_layer_norm.weight
+        yield block.cross_norm.scale, layer.cross_attention_layer_norm.weight
+        yield from _feed_forward(block, layer)
+    yield decoder.norm.scale, t5.decoder_layer_norm.weight
 
 
 def _sizes(t5):
@@ -100,23 +155,18 @@ def _sizes(t5):
     }
 
 
-def _assign(targets, sources):
-    for target, source in zip(targets, sources, strict=True):
-        target.assign(source)
+def _attention(ours, theirs):
+    yield ours.query.kernel, theirs.query_projector.kernel
+    yield ours.key.kernel, theirs.key_projector.kernel
+    yield ours.value.kernel, theirs.value_projector.kernel
+    yield ours.output_projection.kernel, theirs.output_projector.kernel
 
 
-def _copy_attention(target, source):
-    target.query.kernel.assign(source.query_projector.kernel)
-    target.key.kernel.assign(source.key_projector.kernel)
-    target.value.kernel.assign(source.value_projector.kernel)
-    target.output_projection.kernel.assign(source.output_projector.kernel)
-
-
-def _copy_feed_forward(block, layer):
-    block.feed_forward_norm.scale.assign(layer.layer_norm.weight)
-    target = block.feed_forward
+def _feed_forward(block, layer):
+    yield block.feed_forward_norm.scale, layer.layer_norm.weight
+    ours = block.feed_forward
     # KerasHub activates `input_projector`, which is T5's gate where there is one.
-    (target.gate if target.gated else target.up).kernel.assign(layer.input_projector.kernel)
-    if target.gated:
-        target.up.kernel.assign(layer.gate_projector.kernel)
-    target.down.kernel.assign(layer.output_projector.kernel)
+    yield (ours.gate if ours.gated else ours.up).kernel, layer.input_projector.kernel
+    if ours.gated:
+        yield ours.up.kernel, layer.gate_projector.kernel
+    yield ours.down.kernel, layer.output_projector.kernel

@@ -37,9 +37,7 @@ def test_missing_passages_come_last_whatever_their_score():
 def test_ranking_equals_a_stable_sort(rng):
     scores = rng.integers(0, 4, (20, 9)).astype("float32")
     ranking = rank_passages(scores, np.ones(scores.shape, bool))
-    np.testing.assert_array_equal(
-        np.asarray(ranking), np.argsort(-scores, axis=1, kind="stable")
-    )
+    np.testing.assert_array_equal(np.asarray(ranking), np.argsort(-scores, axis=1, kind="stable"))
 
 
 def test_errors_and_config():

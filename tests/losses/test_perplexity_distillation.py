@@ -7,8 +7,9 @@ from glimmer_keras.losses import answer_log_prob, perplexity_distillation
 def reference(scores, log_probs, present, temperature, direction):
     """KL divergence over the passages that are there, one example a time, in float64."""
     losses = []
-    for s, l, p in zip(scores, log_probs, present, strict=True):
-        rank, lm = (np.exp(x[p] / temperature) / np.exp(x[p] / temperature).sum() for x in (s, l))
+    for score, log_p, there in zip(scores, log_probs, present, strict=True):
+        rank, lm = (np.exp(x[there] / temperature) for x in (score, log_p))
+        rank, lm = rank / rank.sum(), lm / lm.sum()
         first, second = (lm, rank) if direction == "lm_to_rank" else (rank, lm)
         losses.append((first * np.log(first / second)).sum())
     return losses

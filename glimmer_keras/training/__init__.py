@@ -1,0 +1,3 @@
+"""What a training run needs besides Keras: checkpoints it can go on from."""
+
+from glimmer_keras.training.checkpoints import Checkpoints as Checkpoints

@@ -1,0 +1,195 @@
+"""Shared by the benchmarks: compiled functions, interleaved timing, the machine and its peak."""
+
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+Times = dict[Any, list[float]]  # seconds in each round
+
+
+def compiled(function: Callable, model: keras.Model, arguments: tuple, jit: bool) -> Callable:
+    """A call without arguments: `function(*arguments)`, compiled, over the variables of `model`."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        traced = tf.function(function, jit_compile=jit, autograph=False)
+        concrete = traced.get_concrete_function(*arguments)
+        return lambda: concrete(*arguments)
+    if backend == "jax":
+        import jax
+
+        variables = model.variables
+        values = [variable.value for variable in variables]
+
+        @jax.jit
+        def run(values, *arguments):
+            # As arguments, weights are not compiled in as constants.
+            with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+                return function(*arguments)
+
+        return lambda: run(values, *arguments)
+    import torch
+
+    @torch.no_grad()
+    def call():
+        return function(*arguments)
+
+    return call
+
+
+def jit_choices(jit: str) -> dict[str, bool]:
+    """Ways to compile under `--jit`, by the name to report; other backends have one."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        return {"jit" if backend == "jax" else "eager": backend == "jax"}
+    names = {"on": ["xla"], "off": ["graph"], "best": ["xla", "graph"]}[jit]
+    return {name: name == "xla" for name in names}
+
+
+def fastest(function: Callable, model: keras.Model, arguments: tuple, jit: str) -> tuple:
+    """The compiled call, its result, and how it was compiled.
+
+    All ways that `jit` allows are compiled; the one with the fastest of two calls is kept.
+    """
+    calls, results, best = {}, {}, {}
+    for name, flag in jit_choices(jit).items():
+        calls[name] = compiled(function, model, arguments, flag)
+        results[name] = synchronise(calls[name]())
+    for name, call in calls.items():
+        best[name] = min(seconds(call) for _ in range(2)) if len(calls) > 1 else 0.0
+    name = min(best, key=lambda name: best[name])
+    return calls[name], results[name], name
+
+
+def synchronise(result: Any) -> Any:
+    """Wait until `result` is computed."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.block_until_ready(result)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            tf.test.experimental.sync_devices()
+    else:
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+    return result
+
+
+def seconds(call: Callable) -> float:
+    """How long one call takes, its result computed."""
+    started = time.perf_counter()
+    synchronise(call())
+    return time.perf_counter() - started
+
+
+def interleaved(calls: dict, repeats: int, between: Callable = lambda: None) -> Times:
+    """Seconds of each call in each of `repeats` rounds: A B C, A B C; `between` opens a round."""
+    times: Times = {name: [] for name in calls}
+    for _ in range(repeats):
+        between()
+        for name, call in calls.items():
+            times[name].append(seconds(call))
+    between()
+    return times
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Minimum, median and maximum."""
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def ratio(slow: list[float], fast: list[float], predicted: dict[str, float]) -> dict[str, float]:
+    """The ratio of medians, its span over the rounds, and its quotients with the predictions."""
+    measured = statistics.median(slow) / statistics.median(fast)
+    rounds = [a / b for a, b in zip(slow, fast, strict=True)]
+    found = {"measured": measured, "lowest": min(rounds), "highest": max(rounds)}
+    for name, value in predicted.items():
+        found |= {f"by_{name}": value, f"over_{name}": measured / value}
+    return found
+
+
+class Peak:
+    """The machine's speed in one matrix product `tokens x d x ff`, measured between rounds."""
+
+    def __init__(self, backbone: Any, tokens: int, jit: str):
+        d, ff = backbone.hidden_dim, backbone.intermediate_dim
+        self.shape = (tokens, d, ff)
+        self.work = tokens * d * ff
+        self.dtype = backbone.dtype_policy.compute_dtype
+        rng = np.random.default_rng(0)
+        sides = tuple(
+            ops.convert_to_tensor(rng.normal(size=size).astype("float32"), dtype=self.dtype)
+            for size in ((tokens, d), (d, ff))
+        )
+        self.call, _, self.jit = fastest(ops.matmul, backbone, sides, jit)
+        self.rounds: list[float] = []
+
+    def measure(self) -> None:
+        """Best of three."""
+        self.rounds.append(self.work / min(seconds(self.call) for _ in range(3)))
+
+    def report(self) -> dict:
+        """Multiply-accumulates a second over the rounds."""
+        described = {"shape": list(self.shape), "dtype": self.dtype, "jit": self.jit}
+        return described | {"macs_per_second": spread(self.rounds)}
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    versions = {}
+    for name in ("glimmer_keras", "keras", "keras-hub", keras.backend.backend(), "numpy"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "cpu": cpu_model(),
+        "cores": cores(),
+        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "backend": keras.backend.backend(),
+        "devices": devices(),
+        "versions": versions,
+    }
+
+
+def cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def devices() -> list[str]:
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name()] if torch.cuda.is_available() else ["cpu"]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices()]
+    return keras.distribution.list_devices()
+
+
+def cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,104 @@
+"""Multiply-accumulates of a built model, from its real widths and layers. Shared by benchmarks.
+
+Where the paper's formulas take `8 d^2` for a feed-forward block and fractions of layers, this takes
+what the model has. Attention scores (queries by keys, weights by values) are counted apart.
+"""
+
+from dataclasses import dataclass
+
+from glimmer_keras import GlimmerBackbone
+
+
+@dataclass(frozen=True)
+class Work:
+    """Multiply-accumulates in projections, and in attention scores."""
+
+    projections: int = 0
+    scores: int = 0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(self.projections + other.projections, self.scores + other.scores)
+
+    def __mul__(self, times: int) -> "Work":
+        return Work(self.projections * times, self.scores * times)
+
+    @property
+    def total(self) -> int:
+        return self.projections + self.scores
+
+
+def encoder_work(backbone: GlimmerBackbone, layers: int, sequences: int, length: int) -> Work:
+    """Of `layers` encoder layers over `sequences` texts of `length` tokens."""
+    d, inner = backbone.hidden_dim, backbone.num_heads * backbone.key_value_dim
+    tokens = layers * sequences * length
+    return Work(tokens * (4 * d * inner + _feed_forward(backbone)), tokens * 2 * inner * length)
+
+
+def memory_work(backbone: GlimmerBackbone, positions: int) -> Work:
+    """Of the cross-attention keys and values of `positions` encoded tokens."""
+    inner = backbone.num_heads * backbone.key_value_dim
+    return Work(positions * backbone.decoder.num_layers * 2 * backbone.hidden_dim * inner)
+
+
+def decoder_work(backbone: GlimmerBackbone, tokens: int, positions: int, keys: int) -> Work:
+    """Of `tokens` answer tokens over `positions` encoded ones, with the language model head.
+
+    `keys` is how many self-attention keys each token is multiplied with, masked ones among them.
+    """
+    d, inner = backbone.hidden_dim, backbone.num_heads * backbone.key_value_dim
+    steps = tokens * backbone.decoder.num_layers
+    head = tokens * d * backbone.vocabulary_size
+    projections = steps * (6 * d * inner + _feed_forward(backbone)) + head
+    return Work(projections, steps * 2 * inner * (keys + positions))
+
+
+def answering_work(
+    backbone: GlimmerBackbone, passages: int, question: int, passage: int, answer: int
+) -> dict:
+    """Of one answer with memory at hand: parts `rerank` (GLIMMER only), `encode` and `decode`."""
+    layers = backbone.layer_counts
+    selected = backbone.num_selected or passages
+    length = question + passage
+    asked = encoder_work(backbone, layers["memory"], 1, question)
+    encode = encoder_work(backbone, layers["stage B"], selected, length)
+    positions = selected * length + (question if backbone.question_in_decoder else 0)
+    decoded = decoder_work(backbone, answer, positions, answer + 1)
+    parts = {"decode": memory_work(backbone, positions) + decoded}
+    if backbone.num_selected is None:
+        return {"encode": asked + encode, **parts}
+    rerank = asked + encoder_work(backbone, layers["stage A"], passages, length)
+    return {"rerank": rerank, "encode": encode, **parts}
+
+
+def training_work(
+    backbone: GlimmerBackbone, passages: int, question: int, passage: int, answer: int
+) -> Work:
+    """Of one question's training step, everything trained: 3 times forward, plus the teacher."""
+    layers = backbone.layer_counts
+    selected = backbone.num_selected or passages
+    length = question + passage
+    asked = question if backbone.question_in_decoder else 0
+    positions = selected * length + asked
+    student = (
+        encoder_work(backbone, layers["memory"], 1, question)
+        + encoder_work(backbone, layers["memory"], passages, passage)
+        + encoder_work(backbone, layers["stage A"], passages, length)
+        + encoder_work(backbone, layers["stage B"], selected, length)
+        + memory_work(backbone, positions)
+        + decoder_work(backbone, answer, positions, answer)
+    ) * 3
+    if backbone.num_selected is None:
+        return student
+    # Without dropout the teacher reuses what stage B gave for the selected passages.
+    unread = passages if backbone.dropout else passages - selected
+    return (
+        student
+        + encoder_work(backbone, layers["stage B"], unread, length)
+        + memory_work(backbone, passages * length + asked)
+        + decoder_work(backbone, answer, length + asked, answer) * passages
+    )
+
+
+def _feed_forward(backbone: GlimmerBackbone) -> int:
+    matrices = 3 if backbone.use_gated_activation else 2
+    return matrices * backbone.hidden_dim * backbone.intermediate_dim

@@ -1,0 +1,72 @@
+"""The parent's side of `_hf_fid.py`: starts it and asks it for rounds."""
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from _benchmark import cores, spread
+
+from glimmer_keras.models.sizes import size_arguments
+
+
+class PeerProcess:
+    """Asks the child process for one round a call."""
+
+    def __init__(self, process: subprocess.Popen):
+        self.process = process
+        self.ready = self.read()
+        if "error" in self.ready:
+            raise ImportError(
+                "`--peer hf` needs torch and transformers in `--peer-python`: pip install "
+                f'"glimmer_keras[torch]" transformers. Received: {self.ready["error"]}'
+            )
+
+    def __call__(self) -> dict[str, float]:
+        print(file=self.process.stdin, flush=True)
+        return self.read()
+
+    def read(self) -> dict[str, Any]:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"The peer stopped. Received: exit status {self.process.wait()}")
+        return json.loads(line)
+
+
+@contextlib.contextmanager
+def start_peer(size: str, batch: int, options: argparse.Namespace) -> Iterator[PeerProcess | None]:
+    if options.peer is None:
+        yield None
+        return
+    settings = {
+        "size": {"key_value_dim": 64, **size_arguments(size)},
+        "batch": batch,
+        "k": options.k,
+        "passage_length": options.passage_length,
+        "answer_length": options.answer_length,
+        "cores": cores(),
+    }
+    script = Path(__file__).with_name("_hf_fid.py")
+    command = [options.peer_python, str(script), json.dumps(settings)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield PeerProcess(process)
+
+
+def peer_report(ready: dict, rounds: list[dict[str, float]], times: dict) -> dict[str, Any]:
+    """The peer's seconds a question, and how many times as fast our FiD is."""
+    seconds = {part: [done[part] for done in rounds] for part in ("encode", "whole")}
+    return {
+        **ready,
+        "seconds": {part: spread(values) for part, values in seconds.items()},
+        "our_fid_speed": {
+            part: statistics.median(values) / statistics.median(times["fid", part])
+            for part, values in seconds.items()
+        },
+    }

@@ -1,0 +1,260 @@
+"""python recipes/train_multitask.py --data DIR --tasks nq,fever --output runs/first
+
+Trains FiD, LUMEN or GLIMMER on a folder in the shape of KILT: corpus.jsonl, and for each task
+<task>-train.jsonl and <task>-dev.jsonl. Passages come from BM25; --tasks all takes every task.
+Without --t5 a small model starts from nothing, with a tokenizer trained on the folder. The
+values below fit a laptop; the paper's are --t5 t5_1.1_large --k 25 --m 5 --batch-size 128
+--dropout 0.1.
+
+Expect a line of losses every --log-every steps, and the scores on the dev files at the end.
+--output keeps losses.jsonl, report.json, the tokenizer, the index, token ids and checkpoints.
+When it was stopped, the same command with --resume goes on as if it had not been.
+"""
+
+import contextlib
+import io
+import itertools
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import keras
+import keras_hub
+import numpy as np
+from _multitask_settings import check_output, read_arguments, read_data
+from rich.console import Console
+from rich.progress import track
+
+from glimmer_keras import Glimmer, GlimmerPreprocessor
+from glimmer_keras.data import mixture
+from glimmer_keras.evaluation import evaluate, score_table
+from glimmer_keras.pipelines import retrieve, tokenize
+from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.training import Checkpoints
+
+# What is not said on the command line; it suits a laptop. No rate: T5's own, 1e-4 when training
+# a T5 on, 1e-2 when starting from nothing.
+DEFAULTS = {
+    "size": "tiny",
+    "vocabulary_size": 8000,
+    "steps": 1000,
+    "batch_size": 8,
+    "k": 8,
+    "m": 2,
+    "alpha": 1 / 3,
+    "beta": 1 / 4,
+    "dropout": 0.1,
+    "question_length": 48,
+    "passage_length": 304,
+    "answer_length": 32,
+    "seed": 0,
+    "log_every": 50,
+    "save_every": 200,
+}
+
+
+def main(argv=None):
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("glimmer_keras").setLevel(logging.INFO)
+    try:
+        args = read_arguments(argv, __doc__, DEFAULTS)
+        corpus, train, dev = read_data(args)
+        checkpoints = Checkpoints(args.output / "checkpoints", args.save_every)
+        settings = check_output(args, [corpus, *train, *dev], checkpoints.latest_step() or 0)
+        tokenizer = given_tokenizer(args) or train_tokenizer(args, corpus, train)
+        glimmer = make_model(args, tokenizer)
+        start = checkpoints.restore(glimmer)
+        write(args.output / "settings.json", json.dumps(settings, indent=1).encode())
+        write(args.output / "tokenizer.model", tokenizer.proto)
+    except (ValueError, OSError, ImportError) as error:
+        print("error:", *str(error).split(), file=sys.stderr)
+        return 2
+
+    train, dev, tokens, passages = prepare(args, corpus, train, dev, glimmer)
+    train_tokens, dev_tokens = tokens[: len(train)], tokens[len(train) :]
+    log = LossLog(args.output / "losses.jsonl", start)
+    try:
+        for step, length, epochs in stretches(start, args.steps, args.log_every):
+            first = step // args.log_every
+            glimmer.fit(
+                mixture(train_tokens, passages, args.batch_size, seed=args.seed, start_step=step),
+                initial_epoch=first,
+                epochs=first + epochs,
+                steps_per_epoch=length,
+                callbacks=[log, checkpoints],  # A checkpoint is never ahead of the losses.
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+    except KeyboardInterrupt:
+        kept = checkpoints.latest_step() or 0
+        print(f"Stopped; with --resume it goes on after step {kept}", file=sys.stderr)
+        return 130
+    table, _ = evaluate(glimmer, dev, corpus, dev_tokens, passages, args.batch_size)
+    report = {
+        "settings": settings,
+        "backend": keras.backend.backend(),
+        "layers": glimmer.backbone.layer_counts,
+        "parameters": glimmer.count_params(),
+        "steps": args.steps,
+        "steps_in_this_session": args.steps - start,
+        "seconds": log.seconds(),
+        "seconds_per_step": log.seconds_per_step(),
+        "dev_examples": {task.name: len(task) for task in dev},
+        "scores": table,
+    }
+    write(args.output / "report.json", json.dumps(report, indent=1).encode())
+    Console().print(score_table(table, f"{args.system}, {args.steps} steps, dev"))
+    return 0
+
+
+class LossLog(keras.callbacks.Callback):
+    """Appends the means over each epoch of `fit` to a file of JSON lines."""
+
+    def __init__(self, path, step):
+        super().__init__()
+        self.path, self.first, self.step = path, step, step
+        self.times = []
+        kept = []
+        with contextlib.suppress(FileNotFoundError):
+            for line in path.read_text().splitlines():
+                with contextlib.suppress(json.JSONDecodeError):  # cut off when it was stopped
+                    kept += [f"{line}\n"] if json.loads(line)["step"] <= step else []
+        write(path, "".join(kept).encode())
+
+    def on_train_begin(self, logs=None):
+        self.times.append(time.perf_counter())
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if batch + 1 == self.params["steps"]:
+            line = {"first_step": self.step - batch, "step": self.step}
+            line |= {name: float(value) for name, value in sorted(logs.items())}
+            with self.path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        self.times.append(time.perf_counter())
+
+    def seconds(self):
+        return self.times[-1] - self.times[0] if self.times else 0.0
+
+    def seconds_per_step(self):
+        """Without the first step, which compiles."""
+        steps = self.step - self.first - 1
+        return (self.times[-1] - self.times[1]) / steps if steps > 0 else None
+
+
+def stretches(start, steps, every):
+    """What is left, as `(first step, steps an epoch, epochs)`; epochs end at `every` steps."""
+    head = min(-start % every, steps - start)
+    whole, tail = divmod(steps - start - head, every)
+    for length, epochs in ((head, 1), (every, whole), (tail, 1)):
+        if length and epochs:
+            yield start, length, epochs
+            start += length * epochs
+
+
+def given_tokenizer(args):
+    """The tokenizer that is asked for or was kept by a run before, or `None`."""
+    kept, asked = args.output / "tokenizer.model", args.t5 or args.tokenizer
+    file = kept if kept.is_file() else Path(asked or "")
+    if file.is_file():
+        try:
+            return keras_hub.models.T5Tokenizer(file.read_bytes())
+        except RuntimeError as error:
+            raise ValueError(f"{file} must be a SentencePiece model: {error}") from error
+    if asked:
+        return keras_hub.models.T5Tokenizer.from_preset(asked)
+    return None
+
+
+def train_tokenizer(args, corpus, train):
+    import sentencepiece
+
+    examples = [example for task in train for example in task]
+    texts = [f"{' '.join(example.answers)} {example.question}" for example in examples]
+    lines = itertools.chain((passage.content for passage in corpus), texts)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=lines,
+            model_writer=model,
+            vocab_size=args.vocabulary_size,
+            hard_vocab_limit=False,
+            input_sentence_size=1_000_000,
+            user_defined_symbols=["[SEP]"],
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            pad_piece="<pad>",
+            eos_piece="</s>",
+            unk_piece="<unk>",
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise ValueError(
+            f"`--vocabulary-size` does not do for these texts: {error}. "
+            f"Received: {args.vocabulary_size}"
+        ) from error
+    return keras_hub.models.T5Tokenizer(model.getvalue())
+
+
+def make_model(args, tokenizer):
+    keras.utils.set_random_seed(args.seed)
+    preprocessor = GlimmerPreprocessor(
+        tokenizer, args.question_length, args.passage_length, args.answer_length, args.k
+    )
+    options = {"dropout": args.dropout}
+    if args.system != "fid":
+        options["live_proportion"] = args.alpha
+    if args.system == "glimmer":
+        options |= {"rerank_proportion": args.beta, "num_selected": args.m}
+    if args.t5:
+        glimmer = Glimmer.from_t5(args.t5, args.system, preprocessor, **options)
+    else:
+        options["vocabulary_size"] = tokenizer.vocabulary_size()
+        glimmer = Glimmer.from_size(args.size, args.system, preprocessor, **options)
+    glimmer.compile(keras.optimizers.Adafactor(args.learning_rate, relative_step=False))
+    return glimmer
+
+
+def prepare(args, corpus, train, dev, glimmer):
+    """Tasks with their retrieved rows, and everything as token ids; what is on disk is read."""
+    folder = args.output / "index"
+    try:
+        retriever = BM25Retriever.load(folder, fingerprint=corpus.fingerprint)
+    except FileNotFoundError:
+        retriever = BM25Retriever.build(
+            corpus, fingerprint=corpus.fingerprint, show_progress=sys.stderr.isatty()
+        )
+        retriever.save(folder)
+    found = []
+    jobs = [("train", task) for task in train] + [("dev", task) for task in dev]
+    for split, task in track(jobs, "Retrieving", transient=True):
+        rows = args.output / "retrieved" / f"{split}-{task.name}-{task.fingerprint[:16]}.npy"
+        if not rows.is_file():
+            (task,) = retrieve([task], retriever, args.k)
+            buffer = io.BytesIO()
+            np.save(buffer, np.asarray(task.retrieved))
+            write(rows, buffer.getvalue())
+        found.append(task.with_retrieved(np.load(rows)))
+    tokens, passages = tokenize(found, corpus, glimmer.preprocessor, args.output / "tokens")
+    return found[: len(train)], found[len(train) :], tokens, passages
+
+
+def write(path, content):
+    """Write a file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

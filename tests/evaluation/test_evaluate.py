@@ -1,0 +1,57 @@
+import numpy as np
+from rich.console import Console
+
+from glimmer_keras.data import Corpus, Example, Passage, Provenance, Task
+from glimmer_keras.evaluation import score, score_table
+from glimmer_keras.metrics import Scores
+from glimmer_keras.pipelines import Predictions
+
+CORPUS = Corpus([Passage(str(i), "", f"passage {i}") for i in range(4)])
+
+
+def example(number, answers, gold):
+    evidence = tuple((Provenance(passage_id),) for passage_id in gold)
+    return Example(str(number), "qa", "q", answers, evidence)
+
+
+def test_scores_by_hand():
+    task = Task(
+        "qa",
+        [
+            example(0, ("The Harp",), ["3"]),  # reranked from place 3 to place 1
+            example(1, ("a b c", "x"), ["0"]),  # lost by reranking
+            example(2, ("y",), ["9"]),  # its evidence is not in the corpus
+        ],
+    ).with_retrieved(np.array([[0, 1, 3], [0, 1, 2], [0, 1, 2]], "int32"))
+    predictions = Predictions(
+        ["harp", "a b", "z"],
+        np.zeros((3, 3), "float32"),
+        np.array([[2, 0], [1, 2], [0, 1]], "int32"),
+    )
+    scores = Scores()
+    score(scores, task, CORPUS, predictions)
+    row = scores.by_task()["qa"]
+    assert row["exact_match"] == 1 / 3  # "harp" after KILT's normalisation
+    assert row["accuracy"] == 0.0
+    # "a b c" normalises to "b c", "a b" to "b": precision 1, recall 1/2
+    assert abs(row["f1"] - (1 + 2 / 3) / 3) < 1e-9
+    assert row["retrieved_recall"] == 1 / 2
+    assert row["reranked_recall"] == 1 / 2
+    assert scores.counts()["qa"]["reranked_recall"] == 2
+
+
+def test_without_a_scorer_only_answers_are_scored():
+    task = Task("qa", [example(0, ("x",), ["0"])]).with_retrieved(np.zeros((1, 1), "int32"))
+    scores = Scores()
+    score(scores, task, CORPUS, Predictions(["x"], None, None))
+    assert set(scores.by_task()["qa"]) == {"exact_match", "f1", "accuracy"}
+
+
+def test_table_has_a_row_a_task():
+    console = Console(width=100, record=True, quiet=True)
+    rows = {"qa": {"exact_match": 0.5, "f1": 0.25}, "average": {"exact_match": 0.5}}
+    console.print(score_table(rows, "Scores"))
+    text = console.export_text()
+    assert "exact match" in text
+    assert "50.0" in text
+    assert "25.0" in text

@@ -1,0 +1,207 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+
+import glimmer_keras as gk
+
+STOP = (1,)
+
+
+def close(a, b, tolerance=1e-4):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=tolerance, atol=tolerance)
+
+
+def prompts(x, length):
+    rows = len(x["question_token_ids"])
+    return x | {
+        "decoder_token_ids": np.zeros((rows, length), "int32"),
+        "decoder_padding_mask": np.tile(np.arange(length) == 0, (rows, 1)),
+    }
+
+
+def greedy_by_full_passes(model, x, length):
+    x = prompts(x, length)
+    x["decoder_padding_mask"] = np.ones_like(x["decoder_padding_mask"])
+    for place in range(1, length):
+        logits = np.asarray(model(x)["logits"])
+        x["decoder_token_ids"][:, place] = logits[:, place - 1].argmax(-1)
+    return x["decoder_token_ids"]
+
+
+@pytest.mark.parametrize("sampler", ["greedy", keras_hub.samplers.BeamSampler(num_beams=1)])
+def test_cached_decoding_gives_what_full_passes_give(glimmer, batch, sampler):
+    x, _, _ = batch
+    glimmer.compile(run_eagerly=True, sampler=sampler)
+    out = glimmer.generate(prompts(x, 6), stop_token_ids=None)
+    expected = greedy_by_full_passes(glimmer, x, 6)
+    np.testing.assert_array_equal(out["decoder_token_ids"], expected)
+    close(out["passage_scores"], glimmer(x)["passage_scores"])
+    np.testing.assert_array_equal(out["selected_passages"], glimmer(x)["selected_passages"])
+
+
+def log_prob(model, x, tokens):
+    """Sum of log p(token) of generated tokens, by one full pass."""
+    x = x | {"decoder_token_ids": tokens, "decoder_padding_mask": np.ones(tokens.shape, bool)}
+    logits = np.asarray(model(x)["logits"], "float64")
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return np.take_along_axis(log_p[:, :-1], tokens[:, 1:, None], axis=-1).sum((1, 2))
+
+
+def test_beams_find_an_answer_at_least_as_likely(glimmer, batch):
+    x, _, _ = batch
+    glimmer.compile(run_eagerly=True, sampler=keras_hub.samplers.BeamSampler(num_beams=40))
+    # With as many beams as there are tokens, two places are searched in full.
+    tokens = np.asarray(glimmer.generate(prompts(x, 3), stop_token_ids=None)["decoder_token_ids"])
+    best = log_prob(glimmer, x, tokens)
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        other = np.concatenate([tokens[:, :1], rng.integers(0, 40, (3, 2))], axis=1)
+        assert (best >= log_prob(glimmer, x, other) - 1e-4).all()
+    assert (best >= log_prob(glimmer, x, greedy_by_full_passes(glimmer, x, 3)) - 1e-4).all()
+
+
+def test_answer_ends_at_its_stop_token(glimmer, batch):
+    x, _, _ = batch
+    glimmer.compile(run_eagerly=True)
+    tokens = np.asarray(glimmer.generate(prompts(x, 6), stop_token_ids=None)["decoder_token_ids"])
+    stop = int(tokens[0, 2])
+    out = glimmer.generate(prompts(x, 6), stop_token_ids=(stop,))
+    for row, mask in zip(tokens, np.asarray(out["decoder_padding_mask"]), strict=True):
+        places = np.flatnonzero(row[1:] == stop)
+        assert mask.sum() == (places[0] + 2 if len(places) else 6)
+
+
+def test_compiled_training_learns_and_is_seen_in_the_history(make_model, batch):
+    x, labels, weights = batch
+    model = make_model()
+    model.compile(keras.optimizers.Adafactor(0.05, relative_step=False))
+    history = model.fit(x, labels, sample_weight=weights, batch_size=3, epochs=8, verbose=0)
+    names = {"loss", "lm_loss", "distillation_loss", "token_accuracy", "selection_agreement"}
+    assert set(history.history) == names
+    assert history.history["lm_loss"][-1] < 0.7 * history.history["lm_loss"][0]
+    tokens = model.generate(prompts(x, 5), stop_token_ids=STOP)["decoder_token_ids"]
+    assert tokens.shape == (3, 5)
+
+
+def test_named_constructors():
+    sizes = {"vocabulary_size": 40, "num_layers": 12}
+    counts = {
+        name: getattr(gk.Glimmer, name)("tiny", **sizes).backbone.layer_counts
+        for name in ("fid", "lumen", "glimmer")
+    }
+    assert counts == {
+        "fid": {"memory": 0, "stage A": 0, "stage B": 12, "decoder": 12},
+        "lumen": {"memory": 8, "stage A": 0, "stage B": 4, "decoder": 12},
+        "glimmer": {"memory": 8, "stage A": 1, "stage B": 3, "decoder": 12},
+    }
+    assert not gk.Glimmer.fid("tiny", **sizes).backbone.question_in_decoder
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return {
+        "questions": ["who wrote fidelio", "the sonata"],
+        "passages": [["beethoven wrote the opera", "vienna"], ["moonlight"]],
+    }
+
+
+@pytest.fixture(scope="module")
+def reader(t5, tokenizer):
+    preprocessor = gk.GlimmerPreprocessor(tokenizer, 6, 8, 5, num_passages=2)
+    model = gk.Glimmer.from_t5(
+        t5,
+        preprocessor=preprocessor,
+        live_proportion=2 / 3,
+        rerank_proportion=1 / 2,
+        num_selected=1,
+        dropout=0.0,
+    )
+    model.compile(run_eagerly=True, distillation_temperature=2.0)
+    return model
+
+
+def test_strings_in_strings_out(reader, texts):
+    out = reader.generate(texts)
+    assert [type(answer) for answer in out["answers"]] == [str, str]
+    assert out["passage_scores"].shape == (2, 2)
+    assert out["passage_scores"][1, 1] == -1e9
+    one = reader.generate({k: v[0] for k, v in texts.items()})
+    assert one["answers"] == out["answers"][0]
+    close(one["passage_scores"], out["passage_scores"][0])
+    assert one["selected_passages"].shape == (1,)
+
+
+def test_token_ids_in_gives_the_same(reader, texts):
+    ids = reader.preprocessor.generate_preprocess(texts)
+    assert reader.generate(ids)["answers"] == reader.generate(texts)["answers"]
+
+
+def test_fit_on_strings(reader, texts):
+    x = texts | {"answers": ["beethoven", "vienna"], "passages": [["a", "b"], ["c", ""]]}
+    history = reader.fit(x, batch_size=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_preset_and_keras_file_answer_the_same(reader, texts, tmp_path):
+    expected = reader.generate(texts)
+    reader.save_to_preset(tmp_path / "preset")
+    reader.optimizer.build(reader.trainable_variables)
+    reader.save(tmp_path / "reader.keras")
+    loaded = gk.Glimmer.from_preset(str(tmp_path / "preset"))
+    kept = keras.saving.load_model(tmp_path / "reader.keras")
+    assert kept.distillation_temperature == 2.0
+    for model in (loaded, kept):
+        assert model.backbone.get_config() == reader.backbone.get_config()
+        out = model.generate(texts)
+        assert out["answers"] == expected["answers"]
+        close(out["passage_scores"], expected["passage_scores"])
+
+
+ELSEWHERE = """
+import json, sys
+import glimmer_keras as gk
+model = gk.Glimmer.from_preset(sys.argv[1])
+out = model.generate(json.loads(sys.argv[2]))
+print(json.dumps({"answers": out["answers"], "scores": out["passage_scores"].tolist()}))
+"""
+
+
+def test_a_preset_answers_the_same_on_the_other_backend(reader, texts, tmp_path):
+    reader.save_to_preset(tmp_path)
+    other = {"jax": "tensorflow"}.get(keras.backend.backend(), "jax")
+    run = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path), json.dumps(texts)],
+        env={**os.environ, "KERAS_BACKEND": other},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    out = json.loads(run.stdout.splitlines()[-1])
+    expected = reader.generate(texts)
+    assert out["answers"] == expected["answers"]
+    close(out["scores"], expected["passage_scores"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"distillation_weight": -1.0}, "`distillation_weight` must be 0 or more"),
+        ({"distillation_temperature": 0.0}, "`distillation_temperature` must be over 0"),
+        ({"distillation_direction": "up"}, "`distillation_direction` must be one of"),
+    ],
+)
+def test_bad_compile_settings(make_model, settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_model().compile(**settings)
+
+
+def test_a_preset_of_another_kind_is_an_error(t5, tmp_path):
+    t5.save_to_preset(tmp_path)
+    with pytest.raises(ValueError, match="T5Backbone"):
+        gk.Glimmer.from_preset(str(tmp_path))

@@ -1,0 +1,189 @@
+import keras
+import numpy as np
+import pytest
+
+import glimmer_keras as gk
+
+
+def close(a, b, tolerance=1e-4):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=tolerance, atol=tolerance)
+
+
+def with_memory(model, x):
+    memory = model.backbone.encode_memory(x["passage_token_ids"], x["passage_padding_mask"])
+    kept = {name: value for name, value in x.items() if name != "passage_token_ids"}
+    return kept | {"passage_memory": keras.ops.convert_to_numpy(memory)}
+
+
+def lumen_of(glimmer, make_model):
+    """The LUMEN with a GLIMMER's weights."""
+    lumen = make_model("lumen", live_proportion=2 / 3, activation="gelu")
+    source = glimmer.backbone
+    lumen.backbone.token_embedding.set_weights(source.token_embedding.get_weights())
+    for name in ("memory_encoder", "live_position_bias", "encoder_norm", "decoder"):
+        getattr(lumen.backbone, name).set_weights(getattr(source, name).get_weights())
+    blocks = source.stage_a.blocks + source.stage_b.blocks
+    for target, block in zip(lumen.backbone.stage_b.blocks, blocks, strict=True):
+        target.set_weights(block.get_weights())
+    return lumen
+
+
+def test_selecting_all_passages_is_lumen(t5, batch, make_model):
+    x, _, _ = batch
+    settings = {"live_proportion": 2 / 3, "rerank_proportion": 1 / 2, "num_selected": 4}
+    everything = gk.Glimmer.from_t5(t5, dropout=0.0, **settings)
+    lumen = lumen_of(everything, make_model)
+    close(everything(x)["logits"], lumen(x)["logits"])
+    assert "passage_scores" not in lumen(x)
+
+
+@pytest.mark.parametrize("system", ["glimmer", "lumen", "fid"])
+def test_stored_memory_gives_what_fresh_encoding_gives(system, batch, make_model):
+    x, _, _ = batch
+    model = make_model(system)
+    expected, out = model(x), model(with_memory(model, x))
+    for name in expected:
+        close(out[name], expected[name])
+
+
+@pytest.mark.parametrize("system", ["glimmer", "lumen", "fid"])
+def test_more_padding_changes_nothing(system, batch, make_model):
+    x, _, _ = batch
+    model = make_model(system)
+    wide = dict(x)
+    for name in ("passage_token_ids", "passage_padding_mask"):
+        wide[name] = np.pad(x[name], ((0, 0), (0, 1), (0, 3)))  # a passage and three tokens
+    for name in ("decoder_token_ids", "decoder_padding_mask"):
+        wide[name] = np.pad(x[name], ((0, 0), (0, 2)))
+    expected, out = model(x), model(wide)
+    close(np.asarray(out["logits"])[:, :4], expected["logits"])
+    if system == "glimmer":
+        close(np.asarray(out["passage_scores"])[:, :4], expected["passage_scores"])
+        close(out["selected_passages"], expected["selected_passages"])
+
+
+def test_a_permutation_of_passages_permutes_the_scores_alone(glimmer, batch):
+    x, _, _ = batch
+    order = [2, 0, 3, 1]
+    moved = dict(x)
+    for name in ("passage_token_ids", "passage_padding_mask"):
+        moved[name] = x[name][:, order]
+    expected, out = glimmer(x), glimmer(moved)
+    close(out["logits"], expected["logits"])
+    close(out["passage_scores"], np.asarray(expected["passage_scores"])[:, order])
+    selected = np.asarray(order)[np.asarray(out["selected_passages"])]
+    np.testing.assert_array_equal(selected, expected["selected_passages"])
+
+
+def test_a_missing_passage_is_never_selected_while_a_real_one_is_left(glimmer, rng, batch):
+    x, _, _ = batch
+    x["passage_padding_mask"][:, 1:] = False
+    out = glimmer(x)
+    assert np.asarray(out["selected_passages"])[:, 0].tolist() == [0, 0, 0]
+    assert (np.asarray(out["passage_scores"])[:, 1:] == -1e9).all()
+    changed = dict(x)
+    changed["passage_token_ids"] = x["passage_token_ids"].copy()
+    changed["passage_token_ids"][:, 1:] = 5
+    close(glimmer(changed)["logits"], out["logits"])
+
+
+def test_no_passages_at_all_is_finite(batch, make_model):
+    x, _, _ = batch
+    x["passage_padding_mask"][:] = False
+    for system in ("glimmer", "fid"):
+        assert np.isfinite(np.asarray(make_model(system)(x)["logits"])).all()
+
+
+def test_half_precision_runs_and_agrees(t5, glimmer, batch):
+    x, _, _ = batch
+    half = gk.Glimmer(
+        gk.GlimmerBackbone.from_config({**glimmer.backbone.get_config(), "dtype": "mixed_bfloat16"})
+    )
+    half.set_weights(glimmer.get_weights())
+    logits = np.asarray(half(x)["logits"], "float32")
+    expected = np.asarray(glimmer(x)["logits"])
+    assert np.isfinite(logits).all()
+    assert np.corrcoef(logits.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question_encoder": "separate"},
+        {"reranker": "separate"},
+        {"score_pooling": "mean"},
+        {"question_in_decoder": False},
+        {"train_memory": False},
+        {"rerank_proportion": 1.0},
+        {"use_gated_activation": False, "activation": "relu", "tie_embedding_weights": True},
+    ],
+)
+def test_ablations_run_and_survive_their_config(change, batch, make_model):
+    x, _, _ = batch
+    model = make_model(**change)
+    copy = gk.GlimmerBackbone.from_config(model.backbone.get_config())
+    assert copy.get_config() == model.backbone.get_config()
+    assert copy.layer_counts == model.backbone.layer_counts
+    copy.set_weights(model.backbone.get_weights())
+    close(copy(x)["decoder_sequence_output"], model.backbone(x)["decoder_sequence_output"])
+
+
+def test_frozen_memory_freezes_what_stored_memory_depends_on(make_model):
+    backbone = make_model(train_memory=False).backbone
+    frozen = {id(w) for w in backbone.non_trainable_weights}
+    parts = backbone.memory_encoder.weights + backbone.token_embedding.weights
+    assert frozen == {id(w) for w in parts}
+
+
+def test_separate_reranker_reads_memory_with_all_live_layers(make_model):
+    counts = make_model(reranker="separate").backbone.layer_counts
+    assert counts == {"memory": 1, "stage A": 1, "stage B": 2, "decoder": 3}
+
+
+def test_summary_tells_the_layers(make_model):
+    lines = []
+    make_model().summary(print_fn=lines.append)
+    assert lines[-1].strip() == "Layers: memory 1, stage A 1, stage B 1, decoder 3"
+
+
+@pytest.mark.parametrize(
+    ("size", "counts"),
+    [("small", (5, 1, 2)), ("base", (8, 1, 3)), ("large", (16, 2, 6)), ("xxl", (16, 2, 6))],
+)
+def test_layer_split_of_the_paper(size, counts):
+    from glimmer_keras.models.layer_split import LayerSplit
+    from glimmer_keras.models.sizes import size_arguments
+
+    split = LayerSplit(size_arguments(size)["num_layers"], 1 / 3, 1 / 4)
+    assert (split.memory, split.stage_a, split.stage_b) == counts
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"live_proportion": 1.5}, "`live_proportion` must be from 0 to 1.*Received.*1.5"),
+        ({"live_proportion": -0.1}, "`live_proportion` must be from 0 to 1"),
+        ({"rerank_proportion": 0}, "`rerank_proportion` must be over 0.*Received.*=0"),
+        ({"live_proportion": 0.0}, "`live_proportion` must leave at least one live layer"),
+        ({"num_selected": 0}, "`num_selected` must be an integer of at least 1"),
+        ({"reranker": "none"}, '`reranker` must be "shared" or "separate"'),
+        ({"score_pooling": "last"}, "`pooling` must be"),
+    ],
+)
+def test_bad_settings(change, message, make_model):
+    with pytest.raises(ValueError, match=message):
+        make_model(**change)
+
+
+def test_bad_inputs(glimmer, batch):
+    x, _, _ = batch
+    few = {k: v[:, :1] if k.startswith("passage") else v for k, v in x.items()}
+    with pytest.raises(ValueError, match="passages=1, num_selected=2"):
+        glimmer(few)
+    memory = with_memory(glimmer, x)
+    memory["passage_memory"] = np.ones((3, 4, 6, 9), "float32")
+    with pytest.raises(ValueError, match=r"`passage_memory` must have the width.*4, 6, 9\)"):
+        glimmer(memory)
+    del x["passage_padding_mask"]
+    with pytest.raises(ValueError, match="Inputs must be .*Received: "):
+        glimmer(x)

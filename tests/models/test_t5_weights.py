@@ -1,0 +1,115 @@
+import keras_hub
+import numpy as np
+import pytest
+
+import glimmer_keras as gk
+from glimmer_keras.models.t5_weights import quiet_masks, to_t5
+
+
+@pytest.fixture(scope="module")
+def seq2seq(t5):
+    with quiet_masks():
+        return keras_hub.models.T5Seq2SeqLM(t5)
+
+
+def close(a, b):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-4)
+
+
+def test_fid_with_one_passage_is_t5_on_question_and_passage(t5, seq2seq, batch):
+    x, _, _ = batch
+    x = {k: v[:1, :1] if k.startswith("passage") else v[:1] for k, v in x.items()}
+    fid = gk.Glimmer.from_t5(t5, "fid", dropout=0.0)
+    joined = np.concatenate([x["question_token_ids"], x["passage_token_ids"][:, 0]], axis=1)
+    with quiet_masks():
+        expected = seq2seq(
+            {
+                "encoder_token_ids": joined,
+                "encoder_padding_mask": np.ones(joined.shape, bool),
+                "decoder_token_ids": x["decoder_token_ids"],
+                "decoder_padding_mask": x["decoder_padding_mask"],
+            }
+        )
+    close(fid(x)["logits"], expected)
+
+
+def test_layers_go_where_the_paper_puts_them(t5, glimmer):
+    backbone = glimmer.backbone
+    parts = (backbone.memory_encoder, backbone.stage_a, backbone.stage_b)
+    for part, layer in zip(parts, t5.encoder_transformer_layers, strict=True):
+        close(part.blocks[0].attention.query.kernel, layer.self_attention.query_projector.kernel)
+    for table in (backbone.memory_encoder.position_bias.table, backbone.live_position_bias.table):
+        close(table, t5.encoder_transformer_layers[0].self_attention.relative_attention_bias)
+
+
+def test_weights_are_copies(t5):
+    model = gk.Glimmer.from_t5(t5, "fid")
+    kernel = t5.encoder_transformer_layers[0].self_attention.query_projector.kernel
+    before = np.asarray(kernel).copy()
+    ours = model.backbone.stage_b.blocks[0].attention.query.kernel
+    ours.assign(np.zeros(ours.shape))
+    np.testing.assert_array_equal(np.asarray(kernel), before)
+
+
+def test_separate_parts_start_as_the_shared_ones(t5):
+    model = gk.Glimmer.from_t5(
+        t5,
+        live_proportion=2 / 3,
+        rerank_proportion=1 / 2,
+        num_selected=2,
+        question_encoder="separate",
+        reranker="separate",
+    ).backbone
+    for one, other in zip(
+        model.question_encoder.weights, model.memory_encoder.weights, strict=True
+    ):
+        close(one, other)
+    for one, other in zip(
+        model.stage_a.blocks[0].weights, model.stage_b.blocks[0].weights, strict=True
+    ):
+        close(one, other)
+
+
+def test_plain_and_tied_t5_1_0(batch):
+    x, _, _ = batch
+    with quiet_masks():
+        t5 = keras_hub.models.T5Backbone(
+            40, 2, 2, 8, 16, activation="relu", use_gated_activation=False, dropout=0.0
+        )
+        seq2seq = keras_hub.models.T5Seq2SeqLM(t5)
+        fid = gk.Glimmer.from_t5(t5, "fid")
+        x = {k: v[:1, :1] if k.startswith("passage") else v[:1] for k, v in x.items()}
+        joined = np.concatenate([x["question_token_ids"], x["passage_token_ids"][:, 0]], axis=1)
+        expected = seq2seq(
+            {
+                "encoder_token_ids": joined,
+                "encoder_padding_mask": np.ones(joined.shape, bool),
+                "decoder_token_ids": x["decoder_token_ids"],
+                "decoder_padding_mask": x["decoder_padding_mask"],
+            }
+        )
+    close(fid(x)["logits"], expected)
+
+
+def test_there_and_back_again(t5, glimmer):
+    fid = gk.Glimmer.from_t5(t5, "fid")
+    for one, other in zip(to_t5(fid.backbone).weights, t5.weights, strict=True):
+        close(one, other)
+    with pytest.raises(ValueError, match="`backbone` must be a FiD.*num_selected=2"):
+        to_t5(glimmer.backbone)
+
+
+def test_from_a_local_preset(t5, tokenizer, batch, tmp_path):
+    t5.save_to_preset(tmp_path)
+    tokenizer.save_to_preset(tmp_path)
+    loaded = gk.Glimmer.from_t5(str(tmp_path), "fid", dropout=0.0)
+    x, _, _ = batch
+    close(loaded(x)["logits"], gk.Glimmer.from_t5(t5, "fid", dropout=0.0)(x)["logits"])
+    assert loaded.preprocessor.tokenizer.proto == tokenizer.proto
+    with pytest.raises(ValueError, match="Sizes must be those .*num_layers=3.*num_layers=12"):
+        gk.Glimmer.from_t5(str(tmp_path), num_layers=12)
+
+
+def test_errors():
+    with pytest.raises(TypeError, match="`t5` must be .*Received: int"):
+        gk.Glimmer.from_t5(3)

@@ -1,0 +1,121 @@
+import keras
+import numpy as np
+import pytest
+
+from glimmer_keras.losses import answer_log_prob
+from glimmer_keras.models.teacher import teacher_log_probs
+
+
+def alone(glimmer, x, labels, weights, reduction):
+    """`log p(answer | passage)` by a plain call of a one-passage model on each passage."""
+    backbone = glimmer.backbone
+    columns = []
+    for passage in range(x["passage_token_ids"].shape[1]):
+        one = {k: v[:, [passage] * 2] if k.startswith("passage") else v for k, v in x.items()}
+        # The second copy is missing, so that the two that are selected hold one passage.
+        one["passage_padding_mask"] = one["passage_padding_mask"].copy()
+        one["passage_padding_mask"][:, 1] = False
+        hidden = backbone(one)["decoder_sequence_output"]
+        columns.append(
+            np.asarray(answer_log_prob(glimmer.logits(hidden), labels, weights, reduction))
+        )
+    return np.stack(columns, axis=1)
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_equals_reading_each_passage_alone(glimmer, batch, reuse, reduction):
+    x, labels, weights = batch
+    outputs = glimmer.backbone(x)
+    ranking = np.asarray(outputs["passage_ranking"])
+    out = teacher_log_probs(glimmer, x, outputs, labels, weights, reduction, reuse)
+    expected = alone(glimmer, x, labels, weights, reduction)
+    expected = np.take_along_axis(expected, ranking, axis=1)
+    present = np.take_along_axis(x["passage_padding_mask"].any(-1), ranking, axis=1)
+    np.testing.assert_allclose(np.asarray(out)[present], expected[present], rtol=1e-4, atol=1e-4)
+
+
+def train_once(model, batch, **settings):
+    """Weights by path before and after one step of plain gradient descent."""
+    before = {w.path: keras.ops.convert_to_numpy(w).copy() for w in model.weights}
+    model.compile(keras.optimizers.SGD(1.0), run_eagerly=True, **settings)
+    x, labels, weights = batch
+    losses = model.train_on_batch(x, labels, weights, return_dict=True)
+    moved = {
+        w.path
+        for w in model.weights
+        if not np.array_equal(before[w.path], keras.ops.convert_to_numpy(w))
+    }
+    return losses, moved
+
+
+def nothing(labels, logits):
+    return 0.0 * logits[..., 0]
+
+
+def test_distillation_trains_scorer_stage_a_and_memory_and_nothing_of_the_teacher(
+    make_model, batch
+):
+    model = make_model(activation="gelu")
+    losses, moved = train_once(model, batch, loss=nothing)
+    assert losses["distillation_loss"] > 0
+    parts = {path.split("/")[0] for path in moved}
+    assert {"memory_encoder", "stage_a", "passage_scorer", "live_position_bias"} <= parts
+    assert not parts & {"stage_b", "encoder_norm", "decoder"}
+
+
+def test_distillation_loss_equals_numpy(make_model, batch):
+    x, labels, weights = batch
+    model = make_model()
+    scores = np.asarray(model(x)["passage_scores"], "float64")
+    log_probs = alone(model, x, labels, weights, "mean").astype("float64")
+    present = x["passage_padding_mask"].any(-1)
+    for direction, temperature in (("lm_to_rank", 1.0), ("rank_to_lm", 0.5)):
+        expected = []
+        for score, log_p, there in zip(scores, log_probs, present, strict=True):
+            rank, lm = (np.exp(v[there] / temperature) for v in (score, log_p))
+            rank, lm = rank / rank.sum(), lm / lm.sum()
+            first, second = (lm, rank) if direction == "lm_to_rank" else (rank, lm)
+            expected.append((first * np.log(first / second)).sum())
+        model.compile(
+            run_eagerly=True,
+            distillation_direction=direction,
+            distillation_temperature=temperature,
+            distillation_weight=3.0,
+        )
+        logs = model.test_on_batch(x, labels, weights, return_dict=True)
+        assert logs["distillation_loss"] == pytest.approx(np.mean(expected), abs=1e-5)
+        total = logs["lm_loss"] + 3.0 * logs["distillation_loss"]
+        assert logs["loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_language_model_loss_and_agreement_equal_numpy(make_model, batch):
+    x, labels, weights = batch
+    model = make_model()
+    out = model(x)
+    logits = np.asarray(out["logits"], "float64")
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    picked = np.take_along_axis(log_p, labels[..., None], axis=-1)[..., 0]
+    logs = model.test_on_batch(x, labels, weights, return_dict=True)
+    assert logs["lm_loss"] == pytest.approx(-(picked * weights).sum() / weights.sum(), rel=1e-4)
+    hits = (logits.argmax(-1) == labels) * weights
+    assert logs["token_accuracy"] == pytest.approx(hits.sum() / weights.sum(), abs=1e-6)
+    teacher = alone(model, x, labels, weights, "mean")
+    best = np.where(x["passage_padding_mask"].any(-1), teacher, -np.inf).argmax(-1)
+    selected = np.asarray(out["selected_passages"])
+    agreement = np.mean([b in s for b, s in zip(best, selected, strict=True)])
+    assert logs["selection_agreement"] == pytest.approx(agreement, abs=1e-6)
+
+
+def test_without_weight_there_is_no_teacher_and_the_scorer_stays(make_model, batch):
+    losses, moved = train_once(make_model(), batch, distillation_weight=0.0)
+    assert "distillation_loss" not in losses
+    assert not any(path.startswith("passage_scorer") for path in moved)
+
+
+def test_dropout_is_off_in_the_teacher(make_model, batch):
+    x, labels, weights = batch
+    model = make_model(dropout=0.5)
+    outputs = model.backbone(x, training=True)
+    args = (model, x, outputs, labels, weights, "mean", False)
+    np.testing.assert_array_equal(*(np.asarray(teacher_log_probs(*args)) for _ in range(2)))

@@ -1,0 +1,175 @@
+import argparse
+import importlib.util
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+from _answering_parts import encode_selected, make_inputs, rerank
+from _benchmark import interleaved, jit_choices, ratio
+from _matrix_work import Work, answering_work
+from _peer import peer_report, start_peer
+from benchmark_inference import main, parse
+
+from glimmer_keras import Glimmer, GlimmerBackbone
+from glimmer_keras.models.sizes import T5_SIZES
+
+SHAPES = [
+    "--size",
+    "tiny",
+    "--k",
+    "3",
+    "--m",
+    "1",
+    "--question-length",
+    "2",
+    "--passage-length",
+    "5",
+    "--answer-length",
+    "2",
+]
+SMALL = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
+SMALL |= {"key_value_dim": 3, "vocabulary_size": 10}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    output = tmp_path_factory.mktemp("bench")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(T5_SIZES, "tiny", SMALL)
+        found = main([*SHAPES, "--batch", "2", "--repeats", "2", "--output", str(output)])
+    written = output / f"inference-{keras.backend.backend()}.json"
+    assert json.loads(written.read_text(encoding="utf-8")) == json.loads(json.dumps(found))
+    return found
+
+
+def test_every_part_of_every_system_is_timed(report):
+    (case,) = report["cases"]
+    assert (case["size"], case["batch"]) == ("tiny", 2)
+    parts = {name: set(system["seconds"]) for name, system in case["systems"].items()}
+    read = {"encode", "decode", "whole"}
+    assert parts == {"fid": read, "lumen": read, "glimmer": {"rerank", *read}}
+    for system in case["systems"].values():
+        assert system["parts_agree"]
+        assert set(system["jit"].values()) <= set(jit_choices("best"))
+        assert all(0 < s["min"] <= s["median"] <= s["max"] for s in system["seconds"].values())
+        assert system["encoder_share_of_peak"] > 0
+
+
+def test_the_machine_and_the_settings_are_told(report):
+    assert report["machine"]["backend"] == keras.backend.backend()
+    assert report["machine"]["versions"]["keras"] == keras.__version__
+    assert {"cpu", "cores", "load_before", "devices"} <= set(report["machine"])
+    assert report["settings"]["k"] == 3
+    peak = report["cases"][0]["peak"]
+    assert peak["shape"] == [15, 8, 12]
+    assert 0 < peak["macs_per_second"]["min"] <= peak["macs_per_second"]["max"]
+
+
+def test_predicted_ratios(report):
+    rows = {(row["pair"], row["span"]): row for row in report["cases"][0]["ratios"]}
+    assert len(rows) == 9
+    # In d^2, with L = 2: FiD 3 5 2 14 + 2 2 14, LUMEN 3 5 2/3 12 + 3 5 2 2 + 2 2 14, GLIMMER
+    # 1 5 2/3 12 + 1 5 2 2 + 2 2 14 + 2 5 1/6 12.
+    fid, lumen, glimmer = 420 + 56, 120 + 60 + 56, 40 + 20 + 56 + 20
+    assert rows["fid/glimmer", "whole"]["by_formulas"] == pytest.approx(fid / glimmer)
+    assert rows["lumen/glimmer", "whole"]["by_formulas"] == pytest.approx(lumen / glimmer)
+    assert rows["fid/lumen", "encoder"]["by_formulas"] == pytest.approx(360 / 120)
+    assert rows["fid/glimmer", "decoder"]["by_formulas"] == pytest.approx(116 / 76)
+    row = rows["fid/glimmer", "whole"]
+    assert row["over_formulas"] == pytest.approx(row["measured"] / row["by_formulas"])
+    work = {name: system["work"] for name, system in report["cases"][0]["systems"].items()}
+    expected = work["fid"]["encode"]["projections"] / work["glimmer"]["rerank"]["projections"]
+    assert rows["fid/glimmer", "encoder"]["by_projections"] == pytest.approx(expected)
+
+
+def test_exact_work_by_hand():
+    backbone = GlimmerBackbone.from_size("tiny", "glimmer", num_selected=1, **SMALL)
+    assert backbone.layer_counts == {"memory": 1, "stage A": 1, "stage B": 0, "decoder": 2}
+    # A token's encoder layer: 4 8 6 + 3 8 12 = 480. A decoder layer: 6 8 6 + 3 8 12 = 576.
+    assert answering_work(backbone, passages=3, question=2, passage=3, answer=2) == {
+        "rerank": Work(2 * 480 + 15 * 480, 2 * 12 * 2 + 15 * 12 * 5),
+        "encode": Work(0, 0),
+        # 7 positions; 2 tokens through 2 layers and the head; 3 keys beside the 7 positions.
+        "decode": Work(7 * 2 * 96 + 2 * 2 * 576 + 2 * 80, 2 * 2 * 12 * (3 + 7)),
+    }
+    fid = GlimmerBackbone.from_size("tiny", "fid", **SMALL)
+    assert answering_work(fid, passages=3, question=2, passage=3, answer=2) == {
+        "encode": Work(2 * 15 * 480, 2 * 15 * 12 * 5),
+        "decode": Work(15 * 2 * 96 + 2 * 2 * 576 + 2 * 80, 2 * 2 * 12 * (3 + 15)),
+    }
+
+
+def test_the_parts_are_the_whole_reading():
+    settings = {**SMALL, "live_proportion": 1.0, "rerank_proportion": 0.5, "num_selected": 2}
+    reader = Glimmer.from_size("tiny", "glimmer", **settings, num_decoder_layers=1)
+    backbone, options = reader.backbone, parse(SHAPES)
+    inputs = make_inputs(reader, 2, options)
+    inputs["passage_memory"] = backbone.token_embedding(inputs.pop("passage_token_ids"))
+    reranked, read = rerank(backbone, inputs), backbone.read(inputs)
+    encoded = encode_selected(backbone, reranked)
+    np.testing.assert_allclose(encoded, read["encoded_passages"], atol=1e-5)
+    np.testing.assert_array_equal(reranked["selected_passages"], read["selected_passages"])
+
+
+def test_rounds_are_interleaved():
+    said = []
+    calls = {name: lambda name=name: said.append(name) for name in "ab"}
+    times = interleaved(calls, 2, lambda: said.append("-"))
+    assert "".join(said) == "-ab-ab-"
+    assert [len(values) for values in times.values()] == [2, 2]
+
+
+def test_ratio():
+    found = ratio([4.0, 6.0, 9.0], [2.0, 2.0, 3.0], {"work": 1.5})
+    assert found == {
+        "measured": 3.0,
+        "lowest": 2.0,
+        "highest": 3.0,
+        "by_work": 1.5,
+        "over_work": 2.0,
+    }
+
+
+def interpreter(path, body):
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return argparse.Namespace(**vars(parse([*SHAPES, "--peer", "hf"])), **{}), str(path)
+
+
+def test_a_peer_answers_round_by_round(tmp_path):
+    answer = json.dumps({"encode": 2.0, "whole": 3.0})
+    body = f"echo '{{}}'\nwhile read line; do echo '{answer}'; done"
+    options, options.peer_python = interpreter(tmp_path / "python", body)
+    with start_peer("tiny", 1, options) as ask:
+        rounds = [ask(), ask()]
+    times = {("fid", "encode"): [1.0], ("fid", "whole"): [2.0]}
+    assert peer_report({}, rounds, times)["our_fid_speed"] == {"encode": 2.0, "whole": 1.5}
+
+
+def test_a_peer_without_packages_says_what_to_install(tmp_path):
+    options, options.peer_python = interpreter(tmp_path / "python", f'{sys.executable} -S "$@"')
+    with (
+        pytest.raises(ImportError, match=r"pip install .glimmer_keras\[torch\]. transformers"),
+        start_peer("tiny", 1, options),
+    ):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("torch", "transformers"))),
+    reason="needs torch and transformers",
+)
+def test_the_hugging_face_peer():
+    options = parse([*SHAPES, "--peer", "hf"])
+    with start_peer("tiny", 2, options) as ask:
+        assert ask.ready["answer_length"] == 2
+        assert ask()["encode"] > 0
+
+
+def test_lengths_are_checked(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--question-length", "352"])
+    assert "--question-length must be from 1 to under --passage-length" in capsys.readouterr().err

@@ -1,0 +1,94 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from _matrix_work import Work, training_work
+from benchmark_training import formulas, main, parse
+
+from glimmer_keras import GlimmerBackbone
+from glimmer_keras.models.sizes import T5_SIZES
+
+SHAPES = [
+    "--size",
+    "tiny",
+    "--k",
+    "3",
+    "--m",
+    "1",
+    "--question-length",
+    "2",
+    "--passage-length",
+    "5",
+    "--answer-length",
+    "2",
+]
+SMALL = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
+SMALL |= {"key_value_dim": 3, "vocabulary_size": 10}
+# In d^2, with L = 2 and no teacher: FiD 3 5 2 14 + 2 2 14; GLIMMER is 136 of one answer, and
+# its memory of 3 passages and the question is 3 3 4/3 12 + 2 4/3 12.
+FID, STUDENT = 3 * 476, 3 * (136 + 144 + 32)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setitem(T5_SIZES, "tiny", SMALL)
+
+
+def test_the_report(small, tmp_path):
+    found = main([*SHAPES, "--batch", "2", "--repeats", "2", "--output", str(tmp_path)])
+    written = tmp_path / f"training-{keras.backend.backend()}.json"
+    assert json.loads(written.read_text(encoding="utf-8")) == json.loads(json.dumps(found))
+    (case,) = found["cases"]
+    for system in case["systems"].values():
+        assert 0 < system["seconds"]["min"] <= system["seconds"]["median"]
+        assert system["share_of_peak"] > 0
+        assert np.isfinite(system["loss"])
+    row = case["ratio"]
+    # The teacher: stage B over 3 passages, their cross-attention, and a decoder for each.
+    assert row["by_formulas"] == pytest.approx(FID / (STUDENT + 90 + 60 + 3 * 56))
+    assert row["over_formulas"] == pytest.approx(row["measured"] / row["by_formulas"])
+    assert row["lowest"] <= row["highest"]
+
+
+@pytest.mark.parametrize(("dropout", "stage_b"), [("0.1", 90), ("0", 60)])
+def test_formulas_by_hand(small, dropout, stage_b):
+    options = parse([*SHAPES, "--dropout", dropout])
+    assert formulas("tiny", "fid", options) == pytest.approx(64 * FID)
+    expected = STUDENT + stage_b + 60 + 3 * 56
+    assert formulas("tiny", "glimmer", options) == pytest.approx(64 * expected)
+
+
+def test_all_passages_selected_leave_the_teacher_no_stage_b(small):
+    options = parse([*SHAPES[:4], "--m", "3", *SHAPES[6:], "--dropout", "0"])
+    lumen = 3 * (120 + 60 + 56 + 144 + 32)
+    assert formulas("tiny", "glimmer", options) == pytest.approx(64 * (lumen + 60 + 3 * 56))
+
+
+def test_exact_work_by_hand():
+    lengths = {"passages": 3, "question": 2, "passage": 3, "answer": 2}
+    fid = GlimmerBackbone.from_size("tiny", "fid", **SMALL)
+    decoder = 2 * 2 * 576 + 2 * 80
+    encoder = Work(30 * 480 + 15 * 192 + decoder, 30 * 12 * 5 + 4 * 12 * (2 + 15))
+    assert training_work(fid, **lengths) == encoder * 3
+    glimmer = GlimmerBackbone.from_size("tiny", "glimmer", num_selected=1, **SMALL)
+    # The question's and the passages' memory, stage A, keys and values of 7 positions, decoder.
+    student = Work(
+        2 * 480 + 9 * 480 + 15 * 480 + 7 * 192 + decoder,
+        2 * 12 * 2 + 9 * 12 * 3 + 15 * 12 * 5 + 4 * 12 * (2 + 7),
+    )
+    teacher = Work(17 * 192 + 3 * decoder, 3 * 4 * 12 * (2 + 7))
+    assert training_work(glimmer, **lengths) == student * 3 + teacher
+
+
+def test_the_teacher_reads_what_dropout_leaves_it():
+    settings = {**SMALL, "num_layers": 4, "live_proportion": 0.5, "num_selected": 1}
+    lengths = {"passages": 3, "question": 2, "passage": 3, "answer": 2}
+    with_dropout, without = (
+        training_work(
+            GlimmerBackbone.from_size("tiny", "glimmer", dropout=p, **settings), **lengths
+        )
+        for p in (0.1, 0.0)
+    )
+    # One layer of stage B on the selected passage's 5 tokens.
+    assert with_dropout.projections - without.projections == 5 * 480

@@ -1,0 +1,23 @@
+import json
+
+import glimmer_keras as gk
+from recipes import pretrain_tiny_t5
+
+
+def test_tiny_run_writes_a_preset_that_loads(tmp_path):
+    pretrain_tiny_t5.main(["--output", str(tmp_path), "--shorten", "250", "--people", "60"])
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [phase["steps"] for phase in report["phases"]] == [2, 8]
+    reader = gk.Glimmer.from_t5(str(tmp_path), num_selected=1)
+    assert reader.backbone.hidden_dim == 64
+    out = reader.generate({"questions": "Recite Torvik", "passages": ["Torvik: a camp."]})
+    assert isinstance(out["answers"], str)
+
+
+def test_recitals_hold_every_order_of_the_facts():
+    from glimmer_keras.data import Passage
+
+    example = pretrain_tiny_t5.recital(
+        Passage("1", "Torvik", "x"), [("year", "1863"), ("crop", "hops")]
+    )
+    assert example.answers == ("year 1863 ; crop hops", "crop hops ; year 1863")

@@ -1,0 +1,17 @@
+import json
+
+from recipes import quickstart
+
+
+def test_tiny_run(tmp_path, capsys):
+    quickstart.main(["--steps", "2", "--people", "60", "--output", str(tmp_path)])
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert set(report["scores"]) == {"qa", "slots", "verify", "average"}
+    for row in report["scores"].values():
+        assert set(row) >= {"exact_match", "retrieved_recall", "reranked_recall"}
+        assert all(0 <= value <= 1 for value in row.values())
+    assert len(report["history"]["distillation_loss"]) == 1
+    assert report["seconds_per_question"] > 0
+    said = capsys.readouterr().out
+    assert "memory 1, stage A 2, stage B 1, decoder 4" in said
+    assert said.count("BM25 rank") == 10  # five questions, two passages each

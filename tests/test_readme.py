@@ -1,0 +1,119 @@
+"""What README.md tells a newcomer to type works. Blocks under `<!-- not run: why -->` are left."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(
+    r"^(?:<!-- not run:(?P<reason>.*?)-->\s*?\n+)?"
+    r"(?P<indent>[ \t]*)```(?P<language>\w*)[ \t]*\n(?P<text>.*?)^[ \t]*```[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+HARMLESS = {"cd", "export", "git"}
+
+
+def blocks_of(text, language):
+    """Line number and text of each block of `language` that is to run."""
+    for match in FENCE.finditer(text):
+        if match["reason"] is None and match["language"] == language:
+            yield text[: match.start("text")].count("\n") + 1, match["text"]
+
+
+def commands_of(block):
+    """The commands of a bash block as lists of words, without variables set in front."""
+    for line in block.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        while words and re.match(r"\w+=", words[0]):
+            words.pop(0)
+        if words:
+            yield words
+
+
+def check_command(words):
+    program, *arguments = words
+    if program in HARMLESS:
+        return
+    if program == "pip":
+        check_extras(arguments)
+    elif program == "python" and arguments[0] == "-m":
+        assert importlib.util.find_spec(arguments[1]), f"no module for: {shlex.join(words)}"
+    elif program in ("python", "bash"):
+        script = ROOT / arguments[0]
+        assert script.is_file(), f"no file for: {shlex.join(words)}"
+        if program == "python":
+            check_flags(script, arguments[1:])
+    else:
+        pytest.fail(f"this test does not know how to check: {shlex.join(words)}")
+
+
+def check_extras(arguments):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extras in re.findall(r"\[(.*?)\]", " ".join(arguments)):
+        assert set(re.split(r"\s*,\s*", extras)) <= set(project["optional-dependencies"])
+
+
+def check_flags(script, arguments):
+    command = [sys.executable, str(script), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        assert not flag.startswith("--") or flag in shown, f"{script.name} has no {flag}"
+
+
+def test_python_blocks_run_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "readme"}
+    for line, text in blocks_of(README, "python"):
+        exec(compile("\n" * (line - 1) + text, "README.md", "exec"), namespace)
+
+
+def test_commands_exist():
+    commands = [words for _, text in blocks_of(README, "bash") for words in commands_of(text)]
+    assert commands
+    for words in commands:
+        check_command(words)
+
+
+def test_blocks_name_their_language_and_reasons_are_given():
+    fences = list(FENCE.finditer(README))
+    assert 2 * len(fences) == len(re.findall(r"^[ \t]*```", README, re.MULTILINE))
+    assert [fence["text"] for fence in fences if not fence["language"]] == []
+    reasons = re.findall(r"<!-- not run:(.*?)-->", README)
+    assert all(reason.strip() for reason in reasons)
+    assert len(reasons) == sum(fence["reason"] is not None for fence in fences)
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for command in ('pip install --quiet -e ".[dev]"', "python -m tests"):
+        assert command in gate
+        assert command.replace(" --quiet", "") in README
+
+
+def test_the_reader_of_blocks():
+    text = "```python\na = 1\n```\n\n<!-- not run: slow -->\n```python\nb\n```\n```bash\nls\n```\n"
+    assert list(blocks_of(text, "python")) == [(2, "a = 1\n")]
+    assert list(commands_of("# why\nA=1 python \\\n  x.py --b 'c d'\n")) == [
+        ["python", "x.py", "--b", "c d"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", ["python recipes/none.py", "python -m no_such_module", "pip install x[none]"]
+)
+def test_what_is_not_there_is_found(command):
+    with pytest.raises(AssertionError):
+        check_command(shlex.split(command))
+
+
+def test_flags_that_are_not_there_are_found():
+    with pytest.raises(AssertionError, match="has no --sed"):
+        check_command(["python", "recipes/fictional_world.py", "--sed", "0"])

@@ -1,0 +1,247 @@
+import json
+import os
+import shutil
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from glimmer_keras import Glimmer
+from glimmer_keras.training import Checkpoints
+
+SIZES = {
+    "vocabulary_size": 16,
+    "num_layers": 2,
+    "num_decoder_layers": 1,
+    "num_heads": 1,
+    "hidden_dim": 4,
+    "intermediate_dim": 4,
+    "key_value_dim": 4,
+    "live_proportion": 0.5,
+    "num_selected": 1,
+    "dropout": 0.5,
+}
+
+
+def make_model(**overrides):
+    glimmer = Glimmer.from_size("tiny", "glimmer", **{**SIZES, **overrides})
+    glimmer.compile(keras.optimizers.Adam(0.01))
+    glimmer.optimizer.build(glimmer.trainable_variables)
+    return glimmer
+
+
+def fit(glimmer, steps, *callbacks):
+    """Train on one batch over and over; the loss of each step, as a running mean."""
+    rng = np.random.default_rng(0)
+
+    def repeat(*shape):
+        return np.concatenate([rng.integers(1, 16, shape).astype("int32")] * steps)
+
+    inputs = {
+        "question_token_ids": repeat(2, 3),
+        "passage_token_ids": repeat(2, 2, 3),
+        "decoder_token_ids": repeat(2, 2),
+    }
+    masks = {name.replace("token_ids", "padding_mask"): ids > 0 for name, ids in inputs.items()}
+    losses = []
+    log = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda _, logs: losses.append(float(logs["loss"]))
+    )
+    glimmer.fit(
+        {**inputs, **masks},
+        repeat(2, 2),
+        batch_size=2,
+        shuffle=False,
+        verbose=0,
+        callbacks=[log, *callbacks],
+    )
+    return np.array(losses)
+
+
+def go_through_steps(checkpoints, glimmer, steps):
+    """What `fit` calls, without the training."""
+    checkpoints.set_model(glimmer)
+    checkpoints.on_train_begin()
+    checkpoints.on_epoch_begin(0)
+    for step in range(steps):
+        checkpoints.on_train_batch_end(step)
+    checkpoints.on_train_end()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model after 5 steps of one epoch, its losses, and its checkpoints of 2, 4 and 5."""
+    keras.utils.set_random_seed(0)
+    directory = tmp_path_factory.mktemp("trained")
+    glimmer = make_model()
+    losses = fit(glimmer, 5, Checkpoints(directory, save_every=2, keep=3))
+    return SimpleNamespace(
+        glimmer=glimmer, losses=losses, directory=directory, state=state_of(glimmer)
+    )
+
+
+def values(variables):
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def state_of(glimmer):
+    return values([*glimmer.variables, *glimmer.optimizer.variables])
+
+
+def assert_same(arrays, expected):
+    for array, other in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
+def copy(directory, tmp_path, *steps):
+    for step in steps:
+        name = f"step-{step:08d}"
+        shutil.copytree(directory / name, tmp_path / "copy" / name)
+    return tmp_path / "copy"
+
+
+def test_everything_comes_back(trained):
+    other = make_model()
+    checkpoints = Checkpoints(trained.directory, save_every=2)
+    assert checkpoints.restore(other) == checkpoints.step == checkpoints.latest_step() == 5
+    assert_same(state_of(other), trained.state)
+    seeds = [v for v in other.variables if "seed_generator" in v.path]
+    assert len(seeds) > 3
+    assert all(state[1] > 0 for state in values(seeds))
+    assert int(keras.ops.convert_to_numpy(other.optimizer.iterations)) == 5
+
+
+def test_an_optimizer_that_is_not_built_comes_back(trained):
+    other = Glimmer.from_size("tiny", "glimmer", **SIZES)
+    other.compile(keras.optimizers.Adam(0.3))
+    assert not other.optimizer.built
+    Checkpoints(trained.directory, save_every=2).restore(other)
+    assert_same(state_of(other), trained.state)
+
+
+def test_goes_on_as_an_unbroken_run(trained, tmp_path):
+    directory = copy(trained.directory, tmp_path, 2)
+    checkpoints = Checkpoints(directory, save_every=2)
+    glimmer = trained.glimmer  # the same one, to compile once
+    assert checkpoints.restore(glimmer) == 2
+    assert not np.array_equal(state_of(glimmer)[0], trained.state[0])
+    losses = fit(glimmer, 3, checkpoints)
+    sums = 2 * trained.losses[1] + losses * [1, 2, 3]
+    np.testing.assert_allclose(sums / [3, 4, 5], trained.losses[2:], rtol=1e-6)
+    assert_same(state_of(glimmer), trained.state)
+    assert sorted(os.listdir(directory)) == ["step-00000004", "step-00000005"]
+
+
+def test_no_checkpoint_leaves_the_model_alone(tmp_path):
+    glimmer = make_model()
+    before = state_of(glimmer)
+    checkpoints = Checkpoints(tmp_path / "none", save_every=2)
+    assert checkpoints.latest_step() is None
+    assert checkpoints.restore(glimmer) == 0
+    assert_same(state_of(glimmer), before)
+    assert os.listdir(tmp_path) == []
+
+
+def unmark(path):
+    (path / "manifest.json").unlink()
+
+
+def tear_manifest(path):
+    (path / "manifest.json").write_text('{"step"')
+
+
+def truncate_weights(path):
+    os.truncate(path / "model.weights.h5", 100)
+
+
+def lose_random(path):
+    (path / "random.npz").unlink()
+
+
+def only_temporary(path):
+    # As a run killed while writing leaves it.
+    (path.parent / ".step-abc").mkdir()
+    os.rename(path, path.parent / ".step-abc" / "new")
+
+
+@pytest.mark.parametrize(
+    "damage", [unmark, tear_manifest, truncate_weights, lose_random, only_temporary]
+)
+def test_half_a_checkpoint_is_not_read(trained, tmp_path, damage):
+    directory = copy(trained.directory, tmp_path, 4, 5)
+    damage(directory / "step-00000005")
+    glimmer = make_model()
+    checkpoints = Checkpoints(directory, save_every=2)
+    assert checkpoints.restore(glimmer) == 4
+    go_through_steps(checkpoints, glimmer, 1)
+    assert sorted(os.listdir(directory)) == ["step-00000004", "step-00000005"]
+    assert checkpoints.latest_step() == 5
+
+
+def test_an_interrupted_save_leaves_the_ones_before(trained, tmp_path, monkeypatch):
+    directory = copy(trained.directory, tmp_path, 4)
+    glimmer = make_model()
+    checkpoints = Checkpoints(directory, save_every=1)
+    checkpoints.restore(glimmer)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    for module, function in ((np, "savez"), (os, "rename")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, function, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                go_through_steps(checkpoints, glimmer, 1)
+        assert os.listdir(directory) == ["step-00000004"]
+    assert Checkpoints(directory, save_every=1).restore(glimmer) == 4
+
+
+def test_several_steps_between_calls(tmp_path):
+    # `steps_per_execution=3` and two epochs.
+    glimmer = make_model()
+    checkpoints = Checkpoints(tmp_path, save_every=4, keep=9)
+    checkpoints.set_model(glimmer)
+    for epoch in range(2):
+        checkpoints.on_epoch_begin(epoch)
+        for batch in (2, 5, 6):
+            checkpoints.on_train_batch_end(batch)
+    assert [path.name[-2:] for path in sorted(tmp_path.iterdir())] == ["06", "10", "13"]
+
+
+def test_another_model_is_refused(trained):
+    checkpoints = Checkpoints(trained.directory, save_every=2)
+    with pytest.raises(ValueError, match=r"hidden_dim=4, dropout=0.5. Received: hidden_dim=8, dr"):
+        checkpoints.restore(make_model(hidden_dim=8, dropout=0.25))
+    glimmer = make_model()
+    glimmer.compile("adamw")
+    with pytest.raises(ValueError, match="optimizer='Adam'. Received: optimizer='AdamW'"):
+        checkpoints.restore(glimmer)
+
+
+def test_another_format_is_refused(trained, tmp_path):
+    directory = copy(trained.directory, tmp_path, 5)
+    path = directory / "step-00000005" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 0}))
+    with pytest.raises(ValueError, match="`format_version` must be 1. Received: 0"):
+        Checkpoints(directory, save_every=2).restore(make_model())
+
+
+def test_a_fresh_run_does_not_mix_with_another(trained):
+    checkpoints = Checkpoints(trained.directory, save_every=2)
+    with pytest.raises(ValueError, match="a checkpoint of step 5 .* the model is at step 0"):
+        go_through_steps(checkpoints, make_model(), 1)
+
+
+def test_another_backend_is_told(trained, tmp_path, caplog):
+    directory = copy(trained.directory, tmp_path, 5)
+    path = directory / "step-00000005" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "backend": "other"}))
+    assert Checkpoints(directory, save_every=2).restore(make_model()) == 5
+    assert "was written on other" in caplog.text
+
+
+@pytest.mark.parametrize("argument", ["save_every", "keep"])
+def test_errors(argument):
+    with pytest.raises(ValueError, match=f"`{argument}` must be .* Received: {argument}=0"):
+        Checkpoints("x", **{"save_every": 1, argument: 0})
