@@ -7,7 +7,8 @@ predict: 3 times the forward work of all that is trained, plus once the teacher,
 passage alone; and the same sum over the exact matrix work of the models as built.
 
 Prints a table and writes DIR/training-BACKEND.json. Weights and token ids are random, no input is
-padded. Expect a few minutes for small on two cores.
+padded. Expect a few minutes for small on two cores; with XLA on TensorFlow's CPU backend several
+times that, since dropout is slow there (`--jit off`).
 """
 
 import argparse
@@ -58,7 +59,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=lambda text: [int(n) for n in text.split(",")], default=[1])
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--jit", choices=["on", "off"], default="on", help="XLA, on TensorFlow")
+    parser.add_argument(
+        "--jit", choices=["auto", "on", "off"], default="auto", help="XLA, on TensorFlow"
+    )
     parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
     parser.add_argument("--output", metavar="DIR")
     options = parser.parse_args(arguments)
@@ -69,8 +72,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def build(size: str, options: argparse.Namespace) -> dict[str, Glimmer]:
     """FiD and GLIMMER with random weights and the paper's optimizer."""
-    # Keras compiles with XLA by itself on JAX, and not on torch.
-    jit = options.jit == "on" if keras.backend.backend() == "tensorflow" else "auto"
+    jit: str | bool = "auto"
+    if keras.backend.backend() == "tensorflow" and options.jit != "auto":
+        jit = options.jit == "on"
     readers = {}
     for system in ("fid", "glimmer"):
         selected = {"num_selected": options.m} if system == "glimmer" else {}
@@ -116,11 +120,12 @@ def measure(
         calls[name] = step
         systems[name] = {
             "layers": reader.backbone.layer_counts,
+            "jit": bool(reader.jit_compile),
             "formulas": formulas(size, name, options),
             "work": asdict(training_work(reader.backbone, *lengths)),
         }
     tokens = options.k * options.passage_length
-    peak = Peak(readers["fid"].backbone, tokens, options.jit)
+    peak = Peak(readers["fid"].backbone, tokens, "best")
     times = interleaved(calls, options.repeats, peak.measure)
     speed = statistics.median(peak.rounds)
     for name, system in systems.items():
@@ -169,11 +174,14 @@ def formulas(size: str, system: str, options: argparse.Namespace) -> float:
 
 def print_case(console: Console, case: dict[str, Any], options: argparse.Namespace) -> None:
     title = f"{case['size']}, batch {case['batch']}: a training step"
-    table = Table("system", "seconds (median)", "lowest", "highest", "share of peak", title=title)
+    columns = ("system", "seconds (median)", "lowest", "highest", "share of peak", "jit")
+    table = Table(*columns, title=title)
     for name, system in case["systems"].items():
         cells = [f"{system['seconds'][key]:.3f}" for key in ("median", "min", "max")]
         reads = f"{options.k}->{options.m}" if name == "glimmer" else f"{options.k}"
-        table.add_row(f"{name} {reads}", *cells, f"{system['share_of_peak']:.0%}")
+        table.add_row(
+            f"{name} {reads}", *cells, f"{system['share_of_peak']:.0%}", str(system["jit"])
+        )
     console.print(table)
     row = case["ratio"]
     console.print(

@@ -3,11 +3,13 @@
 Makes `tiny_world`, the tiny T5 that comes with the package, for recipes and tests that need a
 reader on a laptop. It learns to read English sentences of generated worlds, other ones than the
 quickstart's: one passage at a time, as Fusion-in-Decoder with k = 1, it answers questions, fills
-slots, checks claims, and recites a passage's facts in one order or another. It is never shown
-more than one passage, so it knows nothing of ranking or of reading several.
+slots, checks claims, recites a passage's facts in one order or another, and says "nothing"
+where a passage does not tell. It is never shown more than one passage, so it knows nothing of
+ranking or of reading several.
 
 First it mostly recites, which teaches it to find and copy in 500 steps; then it mostly checks
-claims, which takes longer. The run's own figures are in the report.json beside the preset.
+claims, which takes longer; then half of its passages are wrong ones that BM25 found. The run's
+own figures are in the report.json beside the preset.
 """
 
 import argparse
@@ -24,10 +26,12 @@ import sentencepiece
 from fictional_world import World, make_world, training_text
 
 import glimmer_keras as gk
-from glimmer_keras.data import Corpus, Example, Passage, Provenance, Task, mixture
+from glimmer_keras.data import Corpus, Example, Passage, Task, mixture
 from glimmer_keras.models.t5_weights import to_t5
 from glimmer_keras.pipelines import tokenize
+from glimmer_keras.retrieval import BM25Retriever
 
+TASKS = ("qa", "slots", "verify", "recite", "untold")
 WORLD_SEEDS = (1001, 1002, 1003, 1004)
 PHASES = (
     {
@@ -41,6 +45,12 @@ PHASES = (
         "learning_rate": 1e-2,
         "answer_length": 8,
         "tasks": {"qa": 1.0, "slots": 1.0, "verify": 3.0},
+    },
+    {
+        "steps": 1000,
+        "learning_rate": 1e-2,
+        "answer_length": 8,
+        "tasks": {"qa": 1.0, "slots": 1.0, "verify": 2.0, "untold": 4.0},
     },
 )
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
@@ -131,35 +141,51 @@ def train_tokenizer(worlds: list[World]) -> keras_hub.models.T5Tokenizer:
 
 
 def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:
-    """One corpus of all worlds, and tasks whose one retrieved passage is the gold one."""
+    """One corpus of all worlds, and tasks with one retrieved passage, the gold one or a wrong one."""
     passages: list[Passage] = []
-    examples: dict[str, list[Example]] = {name: [] for name in ("qa", "slots", "verify", "recite")}
+    examples: dict[str, list[Example]] = {name: [] for name in TASKS}
+    rows: dict[str, list[int]] = {name: [] for name in TASKS}
     for number, world in enumerate(worlds):
-        prefix = f"{number}-"
+        first = len(passages)
         for row in world.passages:
-            passages.append(Passage(prefix + row["id"], row["title"], row["text"]))
+            passages.append(Passage(f"{number}-{row['id']}", row["title"], row["text"]))
             examples["recite"].append(recital(passages[-1], world.facts[row["id"]]))
-        for name, splits in world.tasks.items():
-            for row in splits["train"]:
-                output = row["output"][0]
-                gold = Provenance(prefix + output["provenance"][0]["passage_id"])
-                answers = tuple(other["answer"] for other in row["output"])
-                example = Example(prefix + row["id"], name, row["input"], answers, ((gold,),))
-                examples[name].append(example)
-    corpus = Corpus(passages)
-    tasks = []
-    for name, rows in examples.items():
-        gold_rows = [[corpus.row(example.evidence[0][0].passage_id)] for example in rows]
-        tasks.append(Task(name, rows).with_retrieved(np.array(gold_rows, "int32")))
-    return corpus, tasks
+            rows["recite"].append(len(passages) - 1)
+        places = {row["id"]: first + place for place, row in enumerate(world.passages)}
+        questions = [row for splits in world.tasks.values() for row in splits["train"]]
+        wrong = wrong_passages(passages[first:], questions, places)
+        for row, untold in zip(questions, wrong, strict=True):
+            name, identifier = row["task"], f"{number}-{row['id']}"
+            answers = tuple(other["answer"] for other in row["output"])
+            examples[name].append(Example(identifier, name, row["input"], answers))
+            rows[name].append(places[row["output"][0]["provenance"][0]["passage_id"]])
+            examples["untold"].append(Example(identifier, "untold", row["input"], ("nothing",)))
+            rows["untold"].append(first + untold)
+    tasks = [
+        Task(name, examples[name]).with_retrieved(np.array(rows[name], "int32")[:, None])
+        for name in TASKS
+    ]
+    return Corpus(passages), tasks
+
+
+def wrong_passages(passages: list[Passage], questions: list[dict], places: dict) -> list[int]:
+    """For each question a passage of its world that BM25 finds, but that does not tell."""
+    rng = np.random.default_rng(SEED)
+    found, _ = BM25Retriever.build(passages).search([row["input"] for row in questions], 8)
+    first = min(places.values())
+    chosen = []
+    for row, candidates in zip(questions, found, strict=True):
+        outputs = row["output"]
+        gold = {places[p["passage_id"]] - first for o in outputs for p in o["provenance"]}
+        chosen.append(int(rng.choice([c for c in candidates if c not in gold])))
+    return chosen
 
 
 def recital(passage: Passage, facts: list[tuple[str, str]]) -> Example:
     """The passage's facts in any order: which one is asked for is drawn anew each epoch."""
     orders = itertools.permutations(f"{relation} {value}" for relation, value in facts)
     answers = tuple(" ; ".join(order) for order in orders)
-    question = f"Recite {passage.title}"
-    return Example(passage.id, "recite", question, answers, ((Provenance(passage.id),),))
+    return Example(passage.id, "recite", f"Recite {passage.title}", answers)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,12 @@ class Attention(keras.layers.Layer):
         # Beams of one row become further queries of it: its keys are never repeated.
         length = shape[0] * shape[1] // ops.shape(keys)[0]
         q = self._split(self.query(queries), length)
-        scores = ops.cast(ops.matmul(q, ops.transpose(keys, (0, 1, 3, 2))), "float32")
+        if queries.shape[1] == 1:
+            # A column of products is several times faster on CPU than a row of them.
+            scores = ops.transpose(ops.matmul(keys, ops.transpose(q, (0, 1, 3, 2))), (0, 1, 3, 2))
+        else:
+            scores = ops.matmul(q, ops.transpose(keys, (0, 1, 3, 2)))
+        scores = ops.cast(scores, "float32")
         if bias is not None:
             scores = scores + ops.cast(bias, "float32")
         if attention_mask is not None:

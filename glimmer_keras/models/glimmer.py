@@ -103,7 +103,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
                 tokens, in the teacher.
             weighted_metrics: `"auto"` is `token_accuracy`.
             sampler: a KerasHub sampler or its name.
-            **kwargs: as in `keras.Model.compile`.
+            **kwargs: as in `keras.Model.compile`. `jit_compile` is off by default under
+                TensorFlow without a GPU.
         """
         if distillation_weight < 0:
             raise ValueError(
@@ -128,6 +129,9 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             )
         if weighted_metrics == "auto":
             weighted_metrics = [keras.metrics.SparseCategoricalAccuracy(name="token_accuracy")]
+        if keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu"):
+            # On CPU XLA encodes no faster than TensorFlow, and draws dropout 8 times slower.
+            kwargs.setdefault("jit_compile", False)
         super().compile(
             optimizer, loss, weighted_metrics=weighted_metrics, sampler=sampler, **kwargs
         )

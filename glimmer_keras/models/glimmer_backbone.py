@@ -194,7 +194,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             "decoder_token_ids": ids("decoder_token_ids", None),
             "decoder_padding_mask": mask("decoder_padding_mask", None),
         }
-        super().__init__(inputs, self.forward(inputs), dtype=dtype, **kwargs)
+        super().__init__(inputs, self.run(inputs), dtype=dtype, **kwargs)
+        if not tie_embedding_weights:
+            # KerasHub starts a head of its own as large as the embeddings; T5 at d^-0.5.
+            head = self.token_embedding.reverse_embeddings
+            head.assign(head * hidden_dim**-0.5)
         # Two kinds of passage input are allowed, so `call` does the checking.
         self.input_spec = None
 
@@ -211,9 +215,9 @@ class GlimmerBackbone(keras_hub.models.Backbone):
 
     def call(self, inputs, training=None, mask=None):
         check_inputs(inputs, self.hidden_dim, self.num_selected)
-        return self.forward(inputs, training)
+        return self.run(inputs, training)
 
-    def forward(self, inputs, training=None):
+    def run(self, inputs, training=None):
         """The whole pass, on tensors or on symbolic inputs."""
         outputs = self.read(inputs, training)
         outputs["decoder_sequence_output"] = self.decoder(

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 from rich.console import Console
 
@@ -48,10 +50,10 @@ def test_without_a_scorer_only_answers_are_scored():
 
 
 def test_table_has_a_row_a_task():
-    console = Console(width=100, record=True, quiet=True)
+    console = Console(width=100, file=io.StringIO())
     rows = {"qa": {"exact_match": 0.5, "f1": 0.25}, "average": {"exact_match": 0.5}}
     console.print(score_table(rows, "Scores"))
-    text = console.export_text()
+    text = console.file.getvalue()
     assert "exact match" in text
     assert "50.0" in text
     assert "25.0" in text

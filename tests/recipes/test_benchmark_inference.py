@@ -1,6 +1,6 @@
-import argparse
 import importlib.util
 import json
+import math
 import sys
 
 import keras
@@ -15,20 +15,8 @@ from benchmark_inference import main, parse
 from glimmer_keras import Glimmer, GlimmerBackbone
 from glimmer_keras.models.sizes import T5_SIZES
 
-SHAPES = [
-    "--size",
-    "tiny",
-    "--k",
-    "3",
-    "--m",
-    "1",
-    "--question-length",
-    "2",
-    "--passage-length",
-    "5",
-    "--answer-length",
-    "2",
-]
+SHAPES = ["--size", "tiny", "--k", "3", "--m", "1", "--question-length", "2"]
+SHAPES += ["--passage-length", "5", "--answer-length", "2"]
 SMALL = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
 SMALL |= {"key_value_dim": 3, "vocabulary_size": 10}
 
@@ -101,6 +89,42 @@ def test_exact_work_by_hand():
     }
 
 
+def traced_products(jaxpr, steps):
+    """Multiply-accumulates of all matrix products of a JAX program; loops run `steps` times."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shared = math.prod(equation.invars[0].aval.shape[i] for i in contracted)
+            total += math.prod(equation.outvars[0].aval.shape) * shared
+        times = steps if equation.primitive.name in ("scan", "while") else 1
+        for inner in equation.params.values():
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                total += times * traced_products(inner, steps)
+    return total
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="reads a JAX program")
+@pytest.mark.parametrize("system", ["fid", "lumen", "glimmer"])
+def test_exact_work_is_what_the_model_does(system):
+    import jax
+
+    selected = 2 if system == "glimmer" else None
+    settings = {**SMALL, "num_layers": 4, "num_selected": selected}
+    settings |= {} if system == "fid" else {"live_proportion": 0.5}
+    reader = Glimmer.from_size("tiny", system, **settings)
+    reader.compile(sampler="greedy")
+
+    def answer(inputs):
+        with keras.StatelessScope():
+            return reader.generate_step(inputs)
+
+    program = jax.make_jaxpr(answer)(make_inputs(reader, 1, parse(SHAPES))).jaxpr
+    work = answering_work(reader.backbone, passages=3, question=2, passage=3, answer=2)
+    assert traced_products(program, steps=2) == sum(part.total for part in work.values())
+
+
 def test_the_parts_are_the_whole_reading():
     settings = {**SMALL, "live_proportion": 1.0, "rerank_proportion": 0.5, "num_selected": 2}
     reader = Glimmer.from_size("tiny", "glimmer", **settings, num_decoder_layers=1)
@@ -135,13 +159,13 @@ def test_ratio():
 def interpreter(path, body):
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
-    return argparse.Namespace(**vars(parse([*SHAPES, "--peer", "hf"])), **{}), str(path)
+    return parse([*SHAPES, "--peer", "hf", "--peer-python", str(path)])
 
 
 def test_a_peer_answers_round_by_round(tmp_path):
     answer = json.dumps({"encode": 2.0, "whole": 3.0})
     body = f"echo '{{}}'\nwhile read line; do echo '{answer}'; done"
-    options, options.peer_python = interpreter(tmp_path / "python", body)
+    options = interpreter(tmp_path / "python", body)
     with start_peer("tiny", 1, options) as ask:
         rounds = [ask(), ask()]
     times = {("fid", "encode"): [1.0], ("fid", "whole"): [2.0]}
@@ -149,7 +173,7 @@ def test_a_peer_answers_round_by_round(tmp_path):
 
 
 def test_a_peer_without_packages_says_what_to_install(tmp_path):
-    options, options.peer_python = interpreter(tmp_path / "python", f'{sys.executable} -S "$@"')
+    options = interpreter(tmp_path / "python", f'{sys.executable} -S "$@"')
     with (
         pytest.raises(ImportError, match=r"pip install .glimmer_keras\[torch\]. transformers"),
         start_peer("tiny", 1, options),
