@@ -141,7 +141,7 @@ def train_tokenizer(worlds: list[World]) -> keras_hub.models.T5Tokenizer:
 
 
 def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:
-    """One corpus of all worlds, and tasks with one retrieved passage, the gold one or a wrong one."""
+    """One corpus of all worlds, and tasks with one passage each, the gold one or a wrong one."""
     passages: list[Passage] = []
     examples: dict[str, list[Example]] = {name: [] for name in TASKS}
     rows: dict[str, list[int]] = {name: [] for name in TASKS}
