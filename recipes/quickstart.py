@@ -30,7 +30,7 @@ from glimmer_keras.retrieval import BM25Retriever
 TASKS = ("qa", "slots", "verify")
 NUM_PASSAGES, NUM_SELECTED = 8, 2
 LENGTHS = {"question_length": 16, "passage_length": 48, "answer_length": 8}
-STEPS, BATCH_SIZE, LEARNING_RATE = 400, 32, 1e-2
+STEPS, BATCH_SIZE, LEARNING_RATE, TEMPERATURE = 700, 32, 1e-2, 0.1
 TEST_QUESTIONS = 250
 WORLD_SEED, TRAINING_SEED = 7, 0
 
@@ -63,7 +63,11 @@ def main(argv=None):
         glimmer.preprocessor.tokenizer, num_passages=NUM_PASSAGES, **LENGTHS
     )
     glimmer.backbone.print_layers(console.print)
-    glimmer.compile(keras.optimizers.Adafactor(LEARNING_RATE, relative_step=False))
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, args.steps, alpha=0.05)
+    glimmer.compile(
+        keras.optimizers.Adafactor(rate, relative_step=False),
+        distillation_temperature=TEMPERATURE,
+    )
     train_tokens, passages = tokenize(train, corpus, glimmer.preprocessor)
     batches = mixture(train_tokens, passages, BATCH_SIZE, seed=TRAINING_SEED)
     epoch = min(args.steps, 100)

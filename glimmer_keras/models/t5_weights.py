@@ -3,6 +3,7 @@ import warnings
 from pathlib import Path
 
 import keras_hub
+from keras import ops
 
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.sizes import system_arguments
@@ -62,7 +63,8 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 def copy_t5_weights(t5, backbone):
     """Copy the weights of a `T5Backbone` into a `GlimmerBackbone` of its sizes."""
     for ours, theirs in _pairs(t5, backbone):
-        ours.assign(theirs)
+        # A copy: JAX would share the buffer, and training gives its buffers away.
+        ours.assign(ops.copy(theirs))
 
 
 def to_t5(backbone):
@@ -94,7 +96,7 @@ def to_t5(backbone):
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone(**{name: config[name] for name in names})
     for ours, theirs in _pairs(t5, backbone):
-        theirs.assign(ours)
+        theirs.assign(ops.copy(ours))
     return t5
 
 
