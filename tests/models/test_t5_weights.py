@@ -16,20 +16,23 @@ def close(a, b):
     np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-4)
 
 
-def test_fid_with_one_passage_is_t5_on_question_and_passage(t5, seq2seq, batch):
-    x, _, _ = batch
+def one_passage(x):
+    """The first row with its first passage, and the same as inputs of KerasHub's T5."""
     x = {k: v[:1, :1] if k.startswith("passage") else v[:1] for k, v in x.items()}
-    fid = gk.Glimmer.from_t5(t5, "fid", dropout=0.0)
     joined = np.concatenate([x["question_token_ids"], x["passage_token_ids"][:, 0]], axis=1)
+    return x, {
+        "encoder_token_ids": joined,
+        "encoder_padding_mask": np.ones(joined.shape, bool),
+        "decoder_token_ids": x["decoder_token_ids"],
+        "decoder_padding_mask": x["decoder_padding_mask"],
+    }
+
+
+def test_fid_with_one_passage_is_t5_on_question_and_passage(t5, seq2seq, batch):
+    x, t5_inputs = one_passage(batch[0])
+    fid = gk.Glimmer.from_t5(t5, "fid", dropout=0.0)
     with quiet_masks():
-        expected = seq2seq(
-            {
-                "encoder_token_ids": joined,
-                "encoder_padding_mask": np.ones(joined.shape, bool),
-                "decoder_token_ids": x["decoder_token_ids"],
-                "decoder_padding_mask": x["decoder_padding_mask"],
-            }
-        )
+        expected = seq2seq(t5_inputs)
     close(fid(x)["logits"], expected)
 
 
@@ -71,24 +74,13 @@ def test_separate_parts_start_as_the_shared_ones(t5):
 
 
 def test_plain_and_tied_t5_1_0(batch):
-    x, _, _ = batch
+    x, t5_inputs = one_passage(batch[0])
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone(
             40, 2, 2, 8, 16, activation="relu", use_gated_activation=False, dropout=0.0
         )
-        seq2seq = keras_hub.models.T5Seq2SeqLM(t5)
-        fid = gk.Glimmer.from_t5(t5, "fid")
-        x = {k: v[:1, :1] if k.startswith("passage") else v[:1] for k, v in x.items()}
-        joined = np.concatenate([x["question_token_ids"], x["passage_token_ids"][:, 0]], axis=1)
-        expected = seq2seq(
-            {
-                "encoder_token_ids": joined,
-                "encoder_padding_mask": np.ones(joined.shape, bool),
-                "decoder_token_ids": x["decoder_token_ids"],
-                "decoder_padding_mask": x["decoder_padding_mask"],
-            }
-        )
-    close(fid(x)["logits"], expected)
+        expected = keras_hub.models.T5Seq2SeqLM(t5)(t5_inputs)
+    close(gk.Glimmer.from_t5(t5, "fid")(x)["logits"], expected)
 
 
 def test_there_and_back_again(t5, glimmer):
