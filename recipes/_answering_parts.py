@@ -2,7 +2,6 @@
 
 import argparse
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from _benchmark import fastest
@@ -73,12 +72,6 @@ def encode_selected(backbone: GlimmerBackbone, reranked: dict[str, Any]) -> Any:
     return backbone.stage_b(states, reranked["encoded_padding_mask"], bias)
 
 
-def decode(reader: Glimmer, inputs: dict[str, Any], encoded: dict[str, Any]) -> dict[str, Any]:
-    """`Glimmer.generate_step` with the reading already done."""
-    with mock.patch.object(GlimmerBackbone, "read", return_value=encoded):
-        return reader.generate_step(inputs)
-
-
 def compile_parts(reader: Glimmer, inputs: dict[str, Any], jit: str) -> tuple[dict, dict, dict]:
     """Compiled calls by part, how each was compiled, and the results of `decode` and `whole`."""
     backbone = reader.backbone
@@ -94,7 +87,7 @@ def compile_parts(reader: Glimmer, inputs: dict[str, Any], jit: str) -> tuple[di
         reranked = add("rerank", lambda inputs: rerank(backbone, inputs), inputs)
         states = add("encode", lambda reranked: encode_selected(backbone, reranked), reranked)
         encoded = {**reranked, "encoded_passages": states}
-    add("decode", lambda inputs, encoded: decode(reader, inputs, encoded), inputs, encoded)
+    add("decode", lambda inputs, encoded: reader.answer_from(inputs, encoded), inputs, encoded)
     add("whole", lambda inputs: reader.generate_step(inputs), inputs)
     answers = {
         part: ops.convert_to_numpy(results[part]["decoder_token_ids"]).tolist()

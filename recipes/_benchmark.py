@@ -1,11 +1,13 @@
 """Shared by the benchmarks: compiled functions, interleaved timing, the machine and its peak."""
 
+import argparse
 import importlib.metadata
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,33 @@ import numpy as np
 from keras import ops
 
 Times = dict[Any, list[float]]  # seconds in each round
+
+
+def add_arguments(parser: argparse.ArgumentParser, batch: list[int]) -> None:
+    """What every benchmark of FiD, LUMEN and GLIMMER asks."""
+
+    def numbers(text):
+        return [int(number) for number in text.split(",")]
+
+    parser.add_argument("--size", type=lambda text: text.split(","), default=["small"])
+    parser.add_argument("--k", type=int, default=25, help="retrieved passages")
+    parser.add_argument("--m", type=int, default=5, help="passages that GLIMMER selects")
+    parser.add_argument("--question-length", type=int, default=48)
+    parser.add_argument("--passage-length", type=int, default=352, help="with the question")
+    parser.add_argument("--answer-length", type=int, default=16)
+    parser.add_argument("--batch", type=numbers, default=batch)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
+    parser.add_argument("--output", metavar="DIR")
+
+
+def read_arguments(
+    parser: argparse.ArgumentParser, arguments: list[str] | None
+) -> argparse.Namespace:
+    options = parser.parse_args(arguments)
+    if not 1 <= options.question_length < options.passage_length:
+        parser.error("--question-length must be from 1 to under --passage-length")
+    return options
 
 
 def compiled(function: Callable, model: keras.Model, arguments: tuple, jit: bool) -> Callable:
@@ -148,6 +177,27 @@ class Peak:
         """Multiply-accumulates a second over the rounds."""
         described = {"shape": list(self.shape), "dtype": self.dtype, "jit": self.jit}
         return described | {"macs_per_second": spread(self.rounds)}
+
+
+class ReadSpeed:
+    """Bytes a second that all cores together read from memory, measured between rounds."""
+
+    def __init__(self, megabytes: int = 512):
+        self.parts = np.array_split(np.ones(megabytes * 2**18, "float32"), cores())
+        self.size = megabytes * 2**20
+        self.rounds: list[float] = []
+
+    def measure(self) -> None:
+        """Best of three."""
+        with ThreadPoolExecutor(len(self.parts)) as pool:
+
+            def read():
+                return list(pool.map(np.sum, self.parts))
+
+            self.rounds.append(self.size / min(seconds(read) for _ in range(3)))
+
+    def report(self) -> dict:
+        return {"megabytes": self.size // 2**20, "bytes_per_second": spread(self.rounds)}
 
 
 def machine() -> dict[str, Any]:

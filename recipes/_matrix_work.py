@@ -52,6 +52,12 @@ def decoder_work(backbone: GlimmerBackbone, tokens: int, positions: int, keys: i
     return Work(projections, steps * 2 * inner * (keys + positions))
 
 
+def decoder_positions(backbone: GlimmerBackbone, passages: int, question: int, passage: int) -> int:
+    """Encoded tokens that the decoder reads."""
+    selected = backbone.num_selected or passages
+    return selected * (question + passage) + (question if backbone.question_in_decoder else 0)
+
+
 def answering_work(
     backbone: GlimmerBackbone, passages: int, question: int, passage: int, answer: int
 ) -> dict:
@@ -61,13 +67,36 @@ def answering_work(
     length = question + passage
     asked = encoder_work(backbone, layers["memory"], 1, question)
     encode = encoder_work(backbone, layers["stage B"], selected, length)
-    positions = selected * length + (question if backbone.question_in_decoder else 0)
+    positions = decoder_positions(backbone, passages, question, passage)
     decoded = decoder_work(backbone, answer, positions, answer + 1)
     parts = {"decode": memory_work(backbone, positions) + decoded}
     if backbone.num_selected is None:
         return {"encode": asked + encode, **parts}
     rerank = asked + encoder_work(backbone, layers["stage A"], passages, length)
     return {"rerank": rerank, "encode": encode, **parts}
+
+
+def decoding_seconds(
+    backbone: GlimmerBackbone,
+    positions: int,
+    answer: int,
+    batch: int,
+    macs_per_second: float,
+    bytes_per_second: float,
+) -> float:
+    """The least a question's `decode` can take on a machine of these speeds.
+
+    Every token reads the decoder's weights, once for a batch, and all keys and values; its
+    products or its reading, whichever takes longer, bounds it.
+    """
+    inner = backbone.num_heads * backbone.key_value_dim
+    weights = decoder_work(backbone, 1, 0, 0).projections
+    cached = backbone.decoder.num_layers * positions * 2 * inner
+    # float32 variables are read at full width, whatever they are computed at.
+    read = 4 * weights / batch + (2 if "16" in backbone.compute_dtype else 4) * cached
+    step = decoder_work(backbone, 1, positions, answer + 1).total
+    token = max(step / macs_per_second, read / bytes_per_second)
+    return memory_work(backbone, positions).total / macs_per_second + answer * token
 
 
 def training_work(
@@ -78,7 +107,7 @@ def training_work(
     selected = backbone.num_selected or passages
     length = question + passage
     asked = question if backbone.question_in_decoder else 0
-    positions = selected * length + asked
+    positions = decoder_positions(backbone, passages, question, passage)
     student = (
         encoder_work(backbone, layers["memory"], 1, question)
         + encoder_work(backbone, layers["memory"], passages, passage)

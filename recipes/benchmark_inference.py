@@ -3,7 +3,9 @@
 Seconds a question for Fusion-in-Decoder, LUMEN and GLIMMER, with passage memory at hand where the
 system has any (FiD starts from token ids). Every part and the whole are compiled functions, timed
 in turn (A B C, A B C, ...) in one process. Beside the ratios stand those that the paper's formulas
-predict (`glimmer_keras.flops`) and those of the exact matrix work of the models as built.
+predict (`glimmer_keras.flops`), those of the exact matrix work of the models as built, and those
+of a program at this machine's limits: its matrix product's speed and, in decoding, the speed at
+which weights, keys and values are read from memory, which bounds answering a single question.
 Parts: `rerank` (question, stage A, scores, selection), `encode` (the rest of the encoder), `decode`
 (cross-attention keys and values, then exactly `--answer-length` greedy tokens).
 
@@ -22,8 +24,17 @@ from typing import Any
 
 import keras
 from _answering_parts import build, compile_parts, make_inputs
-from _benchmark import Peak, interleaved, machine, ratio, spread
-from _matrix_work import answering_work
+from _benchmark import (
+    Peak,
+    ReadSpeed,
+    add_arguments,
+    interleaved,
+    machine,
+    ratio,
+    read_arguments,
+    spread,
+)
+from _matrix_work import answering_work, decoder_positions, decoding_seconds
 from _peer import peer_report, start_peer
 from rich.console import Console
 from rich.table import Table
@@ -55,27 +66,13 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--size", type=lambda text: text.split(","), default=["small"])
-    parser.add_argument("--k", type=int, default=25, help="retrieved passages")
-    parser.add_argument("--m", type=int, default=5, help="passages that GLIMMER selects")
-    parser.add_argument("--question-length", type=int, default=48)
-    parser.add_argument("--passage-length", type=int, default=352, help="with the question")
-    parser.add_argument("--answer-length", type=int, default=16)
-    parser.add_argument(
-        "--batch", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4]
-    )
-    parser.add_argument("--repeats", type=int, default=5)
+    add_arguments(parser, batch=[1, 4])
     parser.add_argument(
         "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
     )
-    parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
     parser.add_argument("--peer", choices=["hf"])
     parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
-    parser.add_argument("--output", metavar="DIR")
-    options = parser.parse_args(arguments)
-    if not 1 <= options.question_length < options.passage_length:
-        parser.error("--question-length must be from 1 to under --passage-length")
-    return options
+    return read_arguments(parser, arguments)
 
 
 def measure(
@@ -102,10 +99,12 @@ def measure(
             }
         backbone = readers["fid"].backbone
         peak = Peak(backbone, options.k * options.passage_length, options.jit)
+        reading = ReadSpeed()
         peer_rounds: list[dict[str, float]] = []
 
         def between():
             peak.measure()
+            reading.measure()
             peer_rounds.extend([ask_peer()] if ask_peer else [])
 
         times = interleaved(calls, options.repeats, between)
@@ -113,12 +112,27 @@ def measure(
     for (name, part), values in times.items():
         systems[name].setdefault("seconds", {})[part] = spread(values)
     speed = statistics.median(peak.rounds)
-    for system in systems.values():
+    for name, system in systems.items():
         live = [part for part in SPANS["encoder"] if part in system["seconds"]]
         done = sum(sum(system["work"][part].values()) for part in live)
         taken = sum(system["seconds"][part]["median"] for part in live)
         system["encoder_share_of_peak"] = done / taken / speed
+        backbone = readers[name].backbone
+        decoder = decoding_seconds(
+            backbone,
+            decoder_positions(backbone, options.k, options.question_length, passage),
+            options.answer_length,
+            batch,
+            speed,
+            statistics.median(reading.rounds),
+        )
+        system["limit"] = {
+            "encoder": done / speed,
+            "decoder": decoder,
+            "whole": done / speed + decoder,
+        }
     case = {"size": size, "batch": batch, "systems": systems, "peak": peak.report()}
+    case["reading"] = reading.report()
     case["ratios"] = [
         {"pair": f"{slow}/{fast}", "span": span, **compare(times, systems, slow, fast, span)}
         for span in SPANS
@@ -166,13 +180,15 @@ def compare(times: dict, systems: dict, slow: str, fast: str, span: str) -> dict
         "formulas": by_formulas(slow) / by_formulas(fast),
         "projections": by_work(slow, "projections") / by_work(fast, "projections"),
         "work": by_work(slow, *both) / by_work(fast, *both),
+        "limit": systems[slow]["limit"][span] / systems[fast]["limit"][span],
     }
     return ratio(seconds(slow), seconds(fast), predicted)
 
 
 def print_case(console: Console, case: dict[str, Any], options: argparse.Namespace) -> None:
     title = f"{case['size']}, batch {case['batch']}: milliseconds a question (median)"
-    table = Table("system", "whole", *PARTS, "encoder's share of peak", "jit", title=title)
+    shares = ("encoder's share of peak", "share of the machine's limits")
+    table = Table("system", "whole", *PARTS, *shares, "jit", title=title)
     for name, system in case["systems"].items():
         seconds = system["seconds"]
         cells = [
@@ -181,22 +197,29 @@ def print_case(console: Console, case: dict[str, Any], options: argparse.Namespa
         ]
         jit = "/".join(dict.fromkeys(system["jit"].values()))
         reads = f"{options.k}->{options.m}" if name == "glimmer" else f"{options.k}"
-        table.add_row(f"{name} {reads}", *cells, f"{system['encoder_share_of_peak']:.0%}", jit)
+        limit = system["limit"]["whole"] / seconds["whole"]["median"]
+        cells += [f"{share:.0%}" for share in (system["encoder_share_of_peak"], limit)]
+        table.add_row(f"{name} {reads}", *cells, jit)
     if "peer" in case:
         seconds, faster = case["peer"]["seconds"], case["peer"]["our_fid_speed"]
         cells = [f"{1000 * seconds[part]['median']:.1f}" for part in ("whole", "encode")]
         ours = f"our fid: {faster['whole']:.2f} times as fast"
-        table.add_row("hf fid", cells[0], "-", cells[1], "-", ours, "eager")
+        table.add_row("hf fid", cells[0], "-", cells[1], "-", ours, "-", "eager")
     console.print(table)
-    table = Table("ratio", "of", "measured", "formulas", "projections", "all matrix work")
+    predictions = ("formulas", "projections", "work", "limit")
+    titles = ("formulas", "projections", "all matrix work", "machine's limits")
+    table = Table("ratio", "of", "measured", *titles)
     for row in case["ratios"]:
-        cells = [f"{row[key]:.2f}" for key in ("measured", "by_formulas", "by_projections")]
-        table.add_row(row["pair"], row["span"], *cells, f"{row['by_work']:.2f}")
+        cells = [f"{row[f'by_{name}']:.2f}" for name in predictions]
+        table.add_row(row["pair"], row["span"], f"{row['measured']:.2f}", *cells)
     console.print(table)
     peak = case["peak"]["macs_per_second"]
     low, high = (2e-9 * peak[key] for key in ("min", "max"))
     shape = " x ".join(map(str, case["peak"]["shape"]))
     console.print(f"Matrix product {shape}: {low:.0f} to {high:.0f} GFLOP/s over the rounds")
+    read = case["reading"]["bytes_per_second"]
+    low, high = (1e-9 * read[key] for key in ("min", "max"))
+    console.print(f"Reading memory: {low:.1f} to {high:.1f} GB/s over the rounds")
 
 
 if __name__ == "__main__":

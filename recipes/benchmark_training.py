@@ -20,7 +20,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from _benchmark import Peak, interleaved, machine, ratio, spread
+from _benchmark import Peak, add_arguments, interleaved, machine, ratio, read_arguments, spread
 from _matrix_work import training_work
 from keras import ops
 from rich.console import Console
@@ -50,24 +50,12 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--size", type=lambda text: text.split(","), default=["small"])
-    parser.add_argument("--k", type=int, default=25, help="retrieved passages")
-    parser.add_argument("--m", type=int, default=5, help="passages that GLIMMER selects")
-    parser.add_argument("--question-length", type=int, default=48)
-    parser.add_argument("--passage-length", type=int, default=352, help="with the question")
-    parser.add_argument("--answer-length", type=int, default=16)
-    parser.add_argument("--batch", type=lambda text: [int(n) for n in text.split(",")], default=[1])
+    add_arguments(parser, batch=[1])
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--jit", choices=["auto", "on", "off"], default="auto", help="XLA, on TensorFlow"
     )
-    parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
-    parser.add_argument("--output", metavar="DIR")
-    options = parser.parse_args(arguments)
-    if not 1 <= options.question_length < options.passage_length:
-        parser.error("--question-length must be from 1 to under --passage-length")
-    return options
+    return read_arguments(parser, arguments)
 
 
 def build(size: str, options: argparse.Namespace) -> dict[str, Glimmer]:

@@ -25,6 +25,7 @@ import keras
 import keras_hub
 import numpy as np
 from _multitask_settings import check_output, read_arguments, read_data
+from _tokenizer import train_tokenizer
 from rich.console import Console
 from rich.progress import track
 
@@ -64,7 +65,7 @@ def main(argv=None):
         corpus, train, dev = read_data(args)
         checkpoints = Checkpoints(args.output / "checkpoints", args.save_every)
         settings = check_output(args, [corpus, *train, *dev], checkpoints.latest_step() or 0)
-        tokenizer = given_tokenizer(args) or train_tokenizer(args, corpus, train)
+        tokenizer = given_tokenizer(args) or new_tokenizer(args, corpus, train)
         glimmer = make_model(args, tokenizer)
         start = checkpoints.restore(glimmer)
         write(args.output / "settings.json", json.dumps(settings, indent=1).encode())
@@ -170,36 +171,17 @@ def given_tokenizer(args):
     return None
 
 
-def train_tokenizer(args, corpus, train):
-    import sentencepiece
-
+def new_tokenizer(args, corpus, train):
     examples = [example for task in train for example in task]
     texts = [f"{' '.join(example.answers)} {example.question}" for example in examples]
     lines = itertools.chain((passage.content for passage in corpus), texts)
-    model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=lines,
-            model_writer=model,
-            vocab_size=args.vocabulary_size,
-            hard_vocab_limit=False,
-            input_sentence_size=1_000_000,
-            user_defined_symbols=["[SEP]"],
-            pad_id=0,
-            eos_id=1,
-            unk_id=2,
-            bos_id=-1,
-            pad_piece="<pad>",
-            eos_piece="</s>",
-            unk_piece="<unk>",
-            minloglevel=2,
-        )
+        return train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
     except RuntimeError as error:
         raise ValueError(
             f"`--vocabulary-size` does not do for these texts: {error}. "
             f"Received: {args.vocabulary_size}"
         ) from error
-    return keras_hub.models.T5Tokenizer(model.getvalue())
 
 
 def make_model(args, tokenizer):

@@ -7,7 +7,7 @@ from glimmer_keras.losses import perplexity_distillation
 from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
-from glimmer_keras.models.inputs import answer_mask, check_inputs
+from glimmer_keras.models.inputs import answer_mask, check_inputs, check_preset_arguments
 from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import teacher_log_probs
 
@@ -73,6 +73,18 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         return cls.from_size(size, "glimmer", preprocessor, **overrides)
 
     from_t5 = classmethod(from_t5)
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **kwargs):
+        """A model that `save_to_preset` wrote, on this backend or another.
+
+        Args:
+            preset: path, or address that KerasHub knows, of a preset.
+            load_weights: bool. `False` takes the settings and fresh weights.
+            **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. All else is the preset's.
+        """
+        check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
+        return super().from_preset(preset, load_weights, **kwargs)
 
     def compile(
         self,
@@ -226,11 +238,29 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             hidden_states = hidden_states * self.backbone.hidden_dim**-0.5
         return self.backbone.token_embedding(hidden_states, reverse=True)
 
+    def make_generate_function(self):
+        function = super().make_generate_function()
+
+        def checked(inputs, stop_token_ids=None):
+            # Before it is traced: there an error has a traceback for a message.
+            check_inputs(inputs, self.backbone.hidden_dim, self.backbone.num_selected)
+            return function(inputs, stop_token_ids)
+
+        return checked
+
     def generate_step(self, inputs, stop_token_ids=None):
         """Answer one batch of model inputs, the decoder's being start tokens and padding."""
+        check_inputs(inputs, self.backbone.hidden_dim, self.backbone.num_selected)
+        return self.answer_from(inputs, self.backbone.read(inputs), stop_token_ids)
+
+    def answer_from(self, inputs, outputs, stop_token_ids=None):
+        """Answer a batch that has been read: `outputs` is what `GlimmerBackbone.read` gave.
+
+        Returns:
+            A dictionary of `decoder_token_ids` and `decoder_padding_mask`, both `(batch,
+            target_length)`, and with a scorer `passage_scores` and `selected_passages`.
+        """
         backbone, decoder = self.backbone, self.backbone.decoder
-        check_inputs(inputs, backbone.hidden_dim, backbone.num_selected)
-        outputs = backbone.read(inputs)
         memory, memory_mask = decoder.project_memory(**backbone.decoder_memory(inputs, outputs))
         prompt = inputs["decoder_token_ids"]
         prompt_mask = ops.cast(inputs["decoder_padding_mask"], "bool")

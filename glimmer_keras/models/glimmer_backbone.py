@@ -12,7 +12,7 @@ from glimmer_keras.layers import (
     TopMSelect,
 )
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
-from glimmer_keras.models.inputs import check_inputs
+from glimmer_keras.models.inputs import check_inputs, check_preset_arguments
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.sizes import size_arguments, system_arguments
 
@@ -212,6 +212,12 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             **overrides: constructor arguments that replace theirs.
         """
         return cls(**system_arguments(system, {**size_arguments(size), **overrides}))
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **kwargs):
+        """As in any KerasHub backbone. Further arguments: `dtype`, `name`, `trainable`."""
+        check_preset_arguments(kwargs, ("dtype", "name", "trainable"))
+        return super().from_preset(preset, load_weights, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
         check_inputs(inputs, self.hidden_dim, self.num_selected)

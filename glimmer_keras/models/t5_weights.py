@@ -68,16 +68,17 @@ def copy_t5_weights(t5, backbone):
 
 
 def to_t5(backbone):
-    """A `keras_hub.models.T5Backbone` with the weights of a FiD, the one setting that is a T5.
+    """A `keras_hub.models.T5Backbone` with the weights of a reader that is a T5 inside.
 
     Args:
-        backbone: a `GlimmerBackbone` with `live_proportion=1` and no `num_selected`.
+        backbone: a `GlimmerBackbone` with `live_proportion=1`, and no reranker beside the
+            encoder. A scorer is left out.
     """
-    if backbone.split.memory or backbone.num_selected is not None:
+    layers = backbone.layer_counts
+    if layers["stage A"] + layers["stage B"] != backbone.num_layers:
         raise ValueError(
-            "`backbone` must be a FiD: `live_proportion=1` and `num_selected=None`. "
-            f"Received: live_proportion={backbone.live_proportion}, "
-            f"num_selected={backbone.num_selected}"
+            "`backbone` must hold one encoder, all of it live: `live_proportion=1` and no "
+            f"reranker apart. Received: encoder layers {layers}"
         )
     names = (
         "vocabulary_size",

@@ -1,13 +1,12 @@
-import io
-
 import keras
 import keras_hub
 import numpy as np
 import pytest
-import sentencepiece
+from _tokenizer import train_tokenizer
 
 import glimmer_keras as gk
 from glimmer_keras.models.t5_weights import quiet_masks
+from tests import EAGERLY
 
 VOCABULARY = 40
 SIZES = {
@@ -27,7 +26,7 @@ def make(system="glimmer", **overrides):
     settings = {**SIZES, **(GLIMMER if system == "glimmer" else {}), **overrides}
     backbone = gk.GlimmerBackbone.from_size("tiny", system, **settings)
     model = gk.Glimmer(backbone)
-    model.compile(run_eagerly=True, sampler="greedy")
+    model.compile(run_eagerly=EAGERLY, sampler="greedy")
     return model
 
 
@@ -59,7 +58,7 @@ def t5():
 @pytest.fixture(scope="session")
 def glimmer(t5):
     model = gk.Glimmer.from_t5(t5, dropout=0.0, **GLIMMER)
-    model.compile(run_eagerly=True)
+    model.compile(run_eagerly=EAGERLY)
     return model
 
 
@@ -104,19 +103,4 @@ def outputs():
 @pytest.fixture(scope="session")
 def tokenizer():
     words = "who wrote fidelio beethoven the opera was first given in vienna a sonata moonlight"
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([words, *words.split()] * 5),
-        model_writer=model,
-        vocab_size=VOCABULARY,
-        hard_vocab_limit=False,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        pad_piece="<pad>",
-        eos_piece="</s>",
-        unk_piece="<unk>",
-        minloglevel=2,
-    )
-    return keras_hub.models.T5Tokenizer(model.getvalue())
+    return train_tokenizer([words, *words.split()] * 5, VOCABULARY)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import glimmer_keras as gk
+from tests import EAGERLY
 
 STOP = (1,)
 
@@ -37,7 +38,7 @@ def greedy_by_full_passes(model, x, length):
 @pytest.mark.parametrize("sampler", ["greedy", keras_hub.samplers.BeamSampler(num_beams=1)])
 def test_cached_decoding_gives_what_full_passes_give(glimmer, batch, sampler):
     x, _, _ = batch
-    glimmer.compile(run_eagerly=True, sampler=sampler)
+    glimmer.compile(run_eagerly=EAGERLY, sampler=sampler)
     out = glimmer.generate(prompts(x, 6), stop_token_ids=None)
     expected = greedy_by_full_passes(glimmer, x, 6)
     np.testing.assert_array_equal(out["decoder_token_ids"], expected)
@@ -55,7 +56,7 @@ def log_prob(model, x, tokens):
 
 def test_beams_find_an_answer_at_least_as_likely(glimmer, batch):
     x, _, _ = batch
-    glimmer.compile(run_eagerly=True, sampler=keras_hub.samplers.BeamSampler(num_beams=40))
+    glimmer.compile(run_eagerly=EAGERLY, sampler=keras_hub.samplers.BeamSampler(num_beams=40))
     # With as many beams as there are tokens, two places are searched in full.
     tokens = np.asarray(glimmer.generate(prompts(x, 3), stop_token_ids=None)["decoder_token_ids"])
     best = log_prob(glimmer, x, tokens)
@@ -68,7 +69,7 @@ def test_beams_find_an_answer_at_least_as_likely(glimmer, batch):
 
 def test_answer_ends_at_its_stop_token(glimmer, batch):
     x, _, _ = batch
-    glimmer.compile(run_eagerly=True)
+    glimmer.compile(run_eagerly=EAGERLY)
     tokens = np.asarray(glimmer.generate(prompts(x, 6), stop_token_ids=None)["decoder_token_ids"])
     stop = int(tokens[0, 2])
     out = glimmer.generate(prompts(x, 6), stop_token_ids=(stop,))
@@ -122,7 +123,7 @@ def reader(t5, tokenizer):
         num_selected=1,
         dropout=0.0,
     )
-    model.compile(run_eagerly=True, distillation_temperature=2.0)
+    model.compile(run_eagerly=EAGERLY, distillation_temperature=2.0)
     return model
 
 
@@ -166,6 +167,7 @@ def test_preset_and_keras_file_answer_the_same(reader, texts, tmp_path):
 ELSEWHERE = """
 import json, sys
 import glimmer_keras as gk
+from tests import EAGERLY
 model = gk.Glimmer.from_preset(sys.argv[1])
 out = model.generate(json.loads(sys.argv[2]))
 print(json.dumps({"answers": out["answers"], "scores": out["passage_scores"].tolist()}))
@@ -199,6 +201,20 @@ def test_a_preset_answers_the_same_on_the_other_backend(reader, texts, tmp_path)
 def test_bad_compile_settings(make_model, settings, message):
     with pytest.raises(ValueError, match=message):
         make_model().compile(**settings)
+
+
+@pytest.mark.parametrize("cls", [gk.Glimmer, gk.GlimmerBackbone])
+def test_a_preset_keeps_its_sizes(cls, tmp_path):
+    with pytest.raises(ValueError, match="from the preset.*Received: .'num_layers'"):
+        cls.from_preset(str(tmp_path), num_layers=7)
+
+
+def test_memory_of_another_width_is_an_error_before_anything_is_compiled(glimmer, batch):
+    inputs = prompts(batch[0], 3)
+    shape = inputs.pop("passage_token_ids").shape
+    inputs["passage_memory"] = np.zeros((*shape, 5), "float32")
+    with pytest.raises(ValueError, match=r"\A`passage_memory` must have the width of the model"):
+        glimmer.generate(inputs, stop_token_ids=None)
 
 
 def test_a_preset_of_another_kind_is_an_error(t5, tmp_path):

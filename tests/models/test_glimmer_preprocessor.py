@@ -112,6 +112,15 @@ def test_bad_texts(tokenizer, texts, message):
         gk.GlimmerPreprocessor(tokenizer, 6, 8, 5).generate_preprocess(texts)
 
 
+def test_an_empty_answer_is_an_error(preprocessor):
+    texts = {"questions": ["a", "b"], "passages": [["c"], ["d"]], "answers": ["e", " "]}
+    with pytest.raises(ValueError, match='`"answers"` must not be empty. Received:.*at .1.'):
+        preprocessor(texts)
+    dataset = tf.data.Dataset.from_tensors(texts).map(preprocessor)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must not be empty"):
+        next(iter(dataset))
+
+
 def test_bad_lengths_and_config(preprocessor, tokenizer):
     with pytest.raises(ValueError, match="`answer_length` must be at least 2. Received.*=1"):
         gk.GlimmerPreprocessor(tokenizer, 6, 8, 1)

@@ -83,12 +83,18 @@ def test_plain_and_tied_t5_1_0(batch):
     close(gk.Glimmer.from_t5(t5, "fid")(x)["logits"], expected)
 
 
-def test_there_and_back_again(t5, glimmer):
-    fid = gk.Glimmer.from_t5(t5, "fid")
-    for one, other in zip(to_t5(fid.backbone).weights, t5.weights, strict=True):
+@pytest.mark.parametrize("settings", [{"system": "fid"}, {"live_proportion": 1.0}])
+def test_there_and_back_again(t5, settings):
+    reader = gk.Glimmer.from_t5(t5, **settings)
+    for one, other in zip(to_t5(reader.backbone).weights, t5.weights, strict=True):
         close(one, other)
-    with pytest.raises(ValueError, match="`backbone` must be a FiD.*num_selected=2"):
-        to_t5(glimmer.backbone)
+
+
+def test_only_one_live_encoder_is_a_t5(t5, glimmer):
+    apart = gk.Glimmer.from_t5(t5, live_proportion=1.0, reranker="separate")
+    for reader in (glimmer, apart):
+        with pytest.raises(ValueError, match="`backbone` must hold one encoder, all of it live"):
+            to_t5(reader.backbone)
 
 
 def test_from_a_local_preset(t5, tokenizer, batch, tmp_path):

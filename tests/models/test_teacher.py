@@ -4,6 +4,7 @@ import pytest
 
 from glimmer_keras.losses import answer_log_prob
 from glimmer_keras.models.teacher import teacher_log_probs
+from tests import EAGERLY
 
 
 def alone(glimmer, x, labels, weights, reduction):
@@ -38,7 +39,7 @@ def test_equals_reading_each_passage_alone(glimmer, batch, reuse, reduction):
 def train_once(model, batch, **settings):
     """Weights by path before and after one step of plain gradient descent."""
     before = {w.path: keras.ops.convert_to_numpy(w).copy() for w in model.weights}
-    model.compile(keras.optimizers.SGD(1.0), run_eagerly=True, **settings)
+    model.compile(keras.optimizers.SGD(1.0), run_eagerly=EAGERLY, **settings)
     x, labels, weights = batch
     losses = model.train_on_batch(x, labels, weights, return_dict=True)
     moved = {
@@ -78,7 +79,7 @@ def test_distillation_loss_equals_numpy(make_model, batch):
             first, second = (lm, rank) if direction == "lm_to_rank" else (rank, lm)
             expected.append((first * np.log(first / second)).sum())
         model.compile(
-            run_eagerly=True,
+            run_eagerly=EAGERLY,
             distillation_direction=direction,
             distillation_temperature=temperature,
             distillation_weight=3.0,

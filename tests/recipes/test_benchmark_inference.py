@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from _answering_parts import encode_selected, make_inputs, rerank
 from _benchmark import interleaved, jit_choices, ratio
-from _matrix_work import Work, answering_work
+from _matrix_work import Work, answering_work, decoding_seconds
 from _peer import peer_report, start_peer
 from benchmark_inference import main, parse
 
@@ -43,6 +43,8 @@ def test_every_part_of_every_system_is_timed(report):
         assert set(system["jit"].values()) <= set(jit_choices("best"))
         assert all(0 < s["min"] <= s["median"] <= s["max"] for s in system["seconds"].values())
         assert system["encoder_share_of_peak"] > 0
+        limit = system["limit"]
+        assert limit["whole"] == pytest.approx(limit["encoder"] + limit["decoder"])
 
 
 def test_the_machine_and_the_settings_are_told(report):
@@ -87,6 +89,18 @@ def test_exact_work_by_hand():
         "encode": Work(2 * 15 * 480, 2 * 15 * 12 * 5),
         "decode": Work(15 * 2 * 96 + 2 * 2 * 576 + 2 * 80, 2 * 2 * 12 * (3 + 15)),
     }
+
+
+def test_the_least_decoding_can_take_by_hand():
+    fid = GlimmerBackbone.from_size("tiny", "fid", **SMALL)
+    # 15 positions take 15 2 96 products once. Each of 2 tokens: 2 576 + 80 weights, two layers'
+    # 15 keys and values of 6, and 2 576 + 80 + 2 12 (3 + 15) products.
+    read = {batch: 4 * (1232 / batch + 2 * 15 * 2 * 6) for batch in (1, 4)}
+    for batch in (1, 4):
+        slow_memory = decoding_seconds(fid, 15, 2, batch, 1e9, 1.0)
+        assert slow_memory == pytest.approx(2880 / 1e9 + 2 * read[batch])
+    slow_products = decoding_seconds(fid, 15, 2, 1, 1.0, 1e9)
+    assert slow_products == pytest.approx(2880 + 2 * (1232 + 432))
 
 
 def traced_products(jaxpr, steps):
