@@ -103,14 +103,14 @@ def check_memory(
     lengths: Sequence[int] | np.ndarray,
 ) -> np.ndarray:
     """Compare shapes and types with the settings; gives the lengths as int64 `(n,)`."""
+    if not len(memory):
+        raise ValueError("`memory` must hold at least one passage. Received: 0 passages")
     lengths = np.asarray(lengths)
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or len(lengths) != len(memory):
         raise ValueError(
             f"`lengths` must be integers of shape ({len(memory)},), one for each passage of "
             f"`memory`. Received: {lengths.dtype} of shape {lengths.shape}"
         )
-    if not len(lengths):
-        raise ValueError("`memory` must hold at least one passage. Received: 0 passages")
     for number, (passage, length) in enumerate(zip(memory, lengths.tolist(), strict=True)):
         shape, dtype = np.shape(passage), getattr(passage, "dtype", None)
         if len(shape) != 2 or shape[1] != settings.hidden_dim or str(dtype) not in FLOATS:
