@@ -64,6 +64,13 @@ def numpy_dtype(name: str) -> np.dtype:
     return np.dtype(ts.dtype(name).numpy_dtype)
 
 
+def cache_context(num_bytes: int) -> Any:
+    """A cache for one or more arrays; what was least recently used goes first."""
+    import tensorstore as ts
+
+    return ts.Context({"cache_pool": {"total_bytes_limit": num_bytes}}, parent=shared_context())
+
+
 def open_array(
     location: Location,
     settings: Settings,
@@ -71,7 +78,7 @@ def open_array(
     *,
     create: bool = False,
     fill_missing: bool = False,
-    cache_bytes: int = 0,
+    context: Any = None,
 ) -> Any:
     """Open one of a store's arrays.
 
@@ -81,7 +88,7 @@ def open_array(
         name: One of `array_names(settings)`.
         create: Whether to create it if it is not there.
         fill_missing: Whether to read zeros where nothing is written; otherwise it is an error.
-        cache_bytes: Bound of the cache of what is read; cached data is not looked at again.
+        context: From `cache_context`; by default nothing is cached.
 
     Raises:
         ValueError: As TensorStore does, if it is not there or not as `settings` say.
@@ -97,9 +104,7 @@ def open_array(
         "fill_missing_data_reads": fill_missing,
         "store_data_equal_to_fill_value": True,
     }
-    context = ts.Context(
-        {"cache_pool": {"total_bytes_limit": cache_bytes}}, parent=shared_context()
-    )
+    context = cache_context(0) if context is None else context
     return ts.open(
         spec, open=True, create=create, read=True, write=create, context=context
     ).result()

@@ -58,9 +58,11 @@ def find(array: Any, commit: Commit, hashes: np.ndarray) -> tuple[np.ndarray, np
         part = hashes[start : start + QUERIES_IN_BLOCK]
         wanted, which = np.unique(bucket_of(part, commit.buckets), return_inverse=True)
         entries = array[wanted + commit.first_bucket].read().result()  # (buckets, entries, 4)
-        same = (entries[which, :, HASH] == part[:, None]).all(-1) & (entries[which, :, ROW] > 0)
-        query, place = np.nonzero(same)
+        # Half of the hash finds the place; the other half and an entry's presence confirm it.
+        query, place = np.nonzero(entries[..., 0][which] == part[:, :1])
         found = entries[which[query], place]
+        sure = (found[:, 1] == part[query, 1]) & (found[:, ROW] > 0)
+        query, found = query[sure], found[sure]
         rows[start + query] = found[:, ROW].astype("int64") - 1
         lengths[start + query] = found[:, ROW + 1].astype("int64")
     return rows, lengths

@@ -20,15 +20,17 @@ def read_batch(snapshot: Snapshot, ids: Ids, length: int) -> MemoryBatch:
     places = np.array([place for place, i in enumerate(flat) if i], "int64")
     rows, sizes = snapshot.find_ids([str(flat[place]) for place in places])
     # A passage asked for twice is read once.
-    rows, first, which = np.unique(rows, return_index=True, return_inverse=True)
-    whole = len(rows) == len(flat) and length <= settings.passage_length
+    unique, first, which = np.unique(rows, return_index=True, return_inverse=True)
+    whole = len(unique) == len(flat) and length <= settings.passage_length
     make = np.empty if whole else np.zeros
     dtype = numpy_dtype(settings.dtype)
     values = make((len(flat), length, settings.hidden_dim), dtype)
     scales = make((len(flat), length), "float32") if settings.dtype == "int8" else None
-    if len(rows):
-        filled = {MEMORY: values} if scales is None else {MEMORY: values, SCALES: scales}
-        _fill(snapshot, filled, rows, places[first])
+    filled = {MEMORY: values} if scales is None else {MEMORY: values, SCALES: scales}
+    if whole:
+        _fill(snapshot, filled, rows, slice(None))
+    else:
+        _fill(snapshot, filled, unique, places[first])
         again = np.setdiff1d(np.arange(len(places)), first)
         for buffer in filled.values():
             buffer[places[again]] = buffer[places[first[which[again]]]]
@@ -61,12 +63,12 @@ def flatten(ids: Ids) -> tuple[list[str | None], tuple[int, ...]]:
     return [i for flat, _ in parts for i in flat], shape
 
 
-def _fill(
-    snapshot: Snapshot, filled: dict[str, np.ndarray], rows: np.ndarray, places: np.ndarray
-) -> None:
+def _fill(snapshot: Snapshot, filled: dict[str, np.ndarray], rows: np.ndarray, places: Any) -> None:
     """Read `rows` into `places` of the buffers, as far as the store has tokens."""
     import tensorstore as ts
 
+    if not len(rows):
+        return
     reads = []
     for name, buffer in filled.items():
         tokens = min(snapshot.manifest.settings.passage_length, buffer.shape[1])

@@ -10,9 +10,9 @@ from glimmer_keras.memory.arrays import (
     IDS,
     MEMORY,
     RECORDS,
-    SCALES,
     TEXT,
     array_names,
+    cache_context,
     open_array,
     shard_key,
 )
@@ -22,7 +22,7 @@ from glimmer_keras.memory.manifest import MANIFEST, Manifest, sha256
 from glimmer_keras.memory.records import HASH, SIZE, START, decode_passage, hash_ids
 from glimmer_keras.memory.stored_passage import StoredPassage
 
-# Of the index of ids and of what is known of rows, kept while a store is open.
+# Of all but the memory itself: a passage's entry in the index of ids, its scales, its text.
 LOOKUP_CACHE_BYTES = 2**26
 
 
@@ -52,10 +52,11 @@ class Snapshot:
             raise CorruptStoreError(damage)
         settings = self.manifest.settings
         self.arrays: dict[str, Any] = {}
+        lookup, memory = cache_context(LOOKUP_CACHE_BYTES), cache_context(cache_bytes)
         for name in array_names(settings):
-            size = cache_bytes if name in (MEMORY, SCALES) else LOOKUP_CACHE_BYTES
+            context = memory if name == MEMORY else lookup
             try:
-                self.arrays[name] = open_array(location, settings, name, cache_bytes=size)
+                self.arrays[name] = open_array(location, settings, name, context=context)
             except ValueError as error:
                 raise read_error(location.name(f"{name}/zarr.json"), error) from error
 
