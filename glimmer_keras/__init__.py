@@ -4,6 +4,7 @@ from glimmer_keras import data as data
 from glimmer_keras import evaluation as evaluation
 from glimmer_keras import layers as layers
 from glimmer_keras import losses as losses
+from glimmer_keras import memory as memory
 from glimmer_keras import metrics as metrics
 from glimmer_keras import models as models
 from glimmer_keras import pipelines as pipelines

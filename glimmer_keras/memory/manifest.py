@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glimmer_keras.memory.corrupt_store_error import CorruptStoreError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+DTYPES = ("int8", "bfloat16", "float32")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a store is made with, and keeps.
+
+    Args:
+        hidden_dim: Width of a token's representation.
+        passage_length: Greatest number of tokens of a passage.
+        dtype: `"int8"`, `"bfloat16"` or `"float32"`.
+        shard_size: Passages in a file.
+        fingerprint: What the memory depends on, by name: weights, tokenizer, lengths.
+    """
+
+    hidden_dim: int
+    passage_length: int
+    dtype: str = "int8"
+    shard_size: int = 1024
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_dim", "passage_length", "shard_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
+                raise ValueError(
+                    f"`{name}` must be an integer of at least 1. Received: {name}={value!r}"
+                )
+        if self.dtype not in DTYPES:
+            raise ValueError(f"`dtype` must be one of {DTYPES}. Received: dtype={self.dtype!r}")
+        check_fingerprint(self.fingerprint)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "fingerprint": dict(self.fingerprint)}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Passages that became part of the store together.
+
+    Args:
+        first_row: Row of the first, at the beginning of a shard.
+        rows: Number of passages, in consecutive rows.
+        tokens: Of all of them.
+        first_bucket: First bucket of their index of ids.
+        buckets: Number of buckets.
+    """
+
+    first_row: int
+    rows: int
+    tokens: int
+    first_bucket: int
+    buckets: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that a store is, but for its arrays.
+
+    Args:
+        settings: What it was made with.
+        commits: The first build and what was appended, in their order.
+        deleted: `(first row, number)` of deleted passages, ascending, apart from each other.
+        files: SHA-256 of the files that hold no data, by name.
+    """
+
+    settings: Settings
+    commits: tuple[Commit, ...]
+    deleted: tuple[tuple[int, int], ...]
+    files: Mapping[str, str]
+
+    @property
+    def rows(self) -> int:
+        """Passages that are stored, deleted ones among them."""
+        return sum(commit.rows for commit in self.commits)
+
+    @property
+    def num_deleted(self) -> int:
+        return sum(number for _, number in self.deleted)
+
+    def shards(self, commit: Commit) -> range:
+        size = self.settings.shard_size
+        first = commit.first_row // size
+        return range(first, first - (-commit.rows // size))
+
+    def is_deleted(self, rows: np.ndarray) -> np.ndarray:
+        """Boolean, which of the rows are deleted."""
+        ranges = np.array(self.deleted, "int64").reshape(-1, 2)
+        before = np.searchsorted(ranges[:, 0], rows, side="right") - 1
+        if not len(ranges):
+            return np.zeros(np.shape(rows), bool)
+        ends = ranges[:, 0] + ranges[:, 1]
+        return (before >= 0) & (rows < ends[before])
+
+    def with_deleted(self, rows: np.ndarray) -> Manifest:
+        """The manifest with further rows deleted."""
+        old = [np.arange(first, first + number) for first, number in self.deleted]
+        every = np.unique(np.concatenate([*old, rows.astype("int64")]))
+        parts = np.split(every, np.flatnonzero(np.diff(every) > 1) + 1)
+        deleted = tuple((int(part[0]), len(part)) for part in parts if len(part))
+        return Manifest(self.settings, self.commits, deleted, self.files)
+
+    def encode(self) -> bytes:
+        """As JSON with its own checksum, the same bytes for the same content."""
+        content = {
+            "format_version": FORMAT_VERSION,
+            **self.settings.to_json(),
+            "passages": self.rows - self.num_deleted,
+            "commits": [asdict(commit) for commit in self.commits],
+            "deleted": [list(part) for part in self.deleted],
+            "files": dict(self.files),
+        }
+        content["sha256"] = _checksum(content)
+        return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, encoded: bytes, name: str) -> Manifest:
+        """Read what `encode` gave.
+
+        Args:
+            encoded: The bytes.
+            name: Of the file, for messages.
+
+        Raises:
+            CorruptStoreError: If it is not as it was written.
+            ValueError: If it is of a later version; all versions keep the checksum.
+        """
+        try:
+            content = json.loads(encoded)
+            expected = content.pop("sha256")
+            received = _checksum(content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptStoreError(f"{name} is damaged: {error}") from error
+        if expected != received:
+            raise CorruptStoreError(
+                f"{name} is damaged: `sha256` must be {expected!r}. Received: {received!r}"
+            )
+        if content["format_version"] != FORMAT_VERSION:
+            raise ValueError(
+                f"{name}: `format_version` must be {FORMAT_VERSION}. "
+                f"Received: {content['format_version']}, written by another version of this library"
+            )
+        settings = Settings(**{field: content[field] for field in Settings.__dataclass_fields__})
+        commits = tuple(Commit(**commit) for commit in content["commits"])
+        deleted = tuple((first, number) for first, number in content["deleted"])
+        return cls(settings, commits, deleted, content["files"])
+
+
+def check_fingerprint(fingerprint: Mapping[str, str]) -> None:
+    if not isinstance(fingerprint, Mapping) or not all(
+        isinstance(part, str) for entry in fingerprint.items() for part in entry
+    ):
+        raise ValueError(
+            f"`fingerprint` must map strings to strings. Received: fingerprint={fingerprint!r}"
+        )
+
+
+def differences(expected: Mapping[str, Any], received: Mapping[str, Any]) -> str:
+    """The entries in which two mappings differ, empty if in none."""
+    names = [n for n in {**expected, **received} if expected.get(n) != received.get(n)]
+    if not names:
+        return ""
+    wished = ", ".join(f"{name}={expected.get(name)!r}" for name in names)
+    return f"{wished}. Received: " + ", ".join(f"{name}={received.get(name)!r}" for name in names)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return sha256(json.dumps(content, sort_keys=True).encode())

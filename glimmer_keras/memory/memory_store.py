@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from glimmer_keras.memory.location import ABSENT, Location
+from glimmer_keras.memory.manifest import (
+    FORMAT_VERSION,
+    MANIFEST,
+    Settings,
+    check_fingerprint,
+    differences,
+)
+from glimmer_keras.memory.memory_batch import MemoryBatch
+from glimmer_keras.memory.reading import Ids, read_batch
+from glimmer_keras.memory.records import HasText
+from glimmer_keras.memory.snapshot import Snapshot
+from glimmer_keras.memory.store_writer import StoreWriter
+from glimmer_keras.memory.stored_passage import StoredPassage
+from glimmer_keras.memory.verify import verify
+
+
+class MemoryStore:
+    """Token representations of passages, computed once and read by id.
+
+    Made by `MemoryStore.open`; `MemoryStore.create` begins a new one. It shows the store as it was
+    when opened and as `append` and `delete` of this object leave it; what others change is seen
+    after opening it again. Reading may be done from several threads.
+
+    Args:
+        location: Of the store.
+        cache_bytes: See `open`.
+
+    Example:
+        writer = MemoryStore.create("wiki.memory", hidden_dim=768, passage_length=304)
+        writer.write_shard(0, memory, lengths, passages)
+        writer.complete(num_shards=1)
+        store = MemoryStore.open("wiki.memory")
+        batch = store.read([["p1", "p2"], ["p7", None]])
+        batch.values.shape  # (2, 2, 304, 768), int8
+    """
+
+    def __init__(self, location: Location, cache_bytes: int = 0) -> None:
+        if cache_bytes < 0:
+            raise ValueError(f"`cache_bytes` must not be negative. Received: {cache_bytes}")
+        self._location = location
+        self._cache_bytes = cache_bytes
+        self._snapshot = Snapshot(location, cache_bytes)
+        self._thread: ThreadPoolExecutor | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        hidden_dim: int,
+        passage_length: int,
+        dtype: str = "int8",
+        shard_size: int = 1024,
+        fingerprint: Mapping[str, str] | None = None,
+    ) -> StoreWriter:
+        """Begin a store, or go on with an unfinished one of the same settings.
+
+        Args:
+            path: Local path or URL of a TensorStore key-value store.
+            hidden_dim: Width of a token's representation.
+            passage_length: Greatest number of tokens of a passage.
+            dtype: `"int8"`, with a scale for each token, `"bfloat16"` or `"float32"`.
+            shard_size: Passages in a file, and the most that a killed writer loses.
+            fingerprint: What the memory depends on, by name; compared by `open`.
+
+        Raises:
+            FileExistsError: If there is a complete store.
+            ValueError: If there is an unfinished store of other settings.
+            OSError: If the path cannot be written.
+        """
+        settings = Settings(hidden_dim, passage_length, dtype, shard_size, dict(fingerprint or {}))
+        location = Location(path)
+        if location.read(MANIFEST)[1] != ABSENT:
+            raise FileExistsError(
+                f"`path` must hold no complete store. Received: path={location.path!r}"
+            )
+        return StoreWriter(location, settings)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        fingerprint: Mapping[str, str] | None = None,
+        cache_bytes: int = 0,
+    ) -> MemoryStore:
+        """Open a complete store, in a time that does not depend on its size.
+
+        Args:
+            path: Local path or URL of a TensorStore key-value store.
+            fingerprint: What the memory must have been made with; `None` for no comparison.
+            cache_bytes: Bound of a cache of memory that was read, least recently used goes first.
+
+        Raises:
+            FileNotFoundError: If there is no complete store.
+            CorruptStoreError: If a file that describes the store is damaged.
+            ValueError: If the store is of a later version or made with something else; the
+                message names the entries of the fingerprint that differ.
+        """
+        store = cls(Location(path), cache_bytes)
+        if fingerprint is not None:
+            check_fingerprint(fingerprint)
+            different = differences(fingerprint, store.fingerprint)
+            if different:
+                raise ValueError(f"{store.path}: the memory must be made with {different}")
+        return store
+
+    @property
+    def _settings(self) -> Settings:
+        return self._snapshot.manifest.settings
+
+    @property
+    def path(self) -> str:
+        return self._location.path
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What the memory was made with."""
+        return dict(self._settings.fingerprint)
+
+    @property
+    def passage_length(self) -> int:
+        return self._settings.passage_length
+
+    @property
+    def hidden_dim(self) -> int:
+        return self._settings.hidden_dim
+
+    @property
+    def dtype(self) -> str:
+        return self._settings.dtype
+
+    def __len__(self) -> int:
+        """Number of passages, deleted ones left out."""
+        return self._snapshot.manifest.rows - self._snapshot.manifest.num_deleted
+
+    def __repr__(self) -> str:
+        shape = (len(self), self.passage_length, self.hidden_dim)
+        return f"MemoryStore({self.path!r}, {self.dtype} of shape {shape})"
+
+    def info(self) -> dict[str, Any]:
+        """Sizes and settings as plain values.
+
+        `bytes` and `bytes_per_token_and_dim`, the size of all files over real tokens times width,
+        are `None` where the store is not on a local disk.
+        """
+        manifest, size = self._snapshot.manifest, self._location.num_bytes()
+        tokens = sum(commit.tokens for commit in manifest.commits)
+        return {
+            "path": self.path,
+            "format_version": FORMAT_VERSION,
+            "passages": len(self),
+            "deleted": manifest.num_deleted,
+            "tokens": tokens,
+            "commits": [commit.rows for commit in manifest.commits],
+            **self._settings.to_json(),
+            "bytes": size,
+            "bytes_per_token_and_dim": size and size / (tokens * self.hidden_dim),
+        }
+
+    def read(self, ids: Ids, length: int | None = None) -> MemoryBatch:
+        """Read the memory of passages, all in parallel, into one array.
+
+        Args:
+            ids: Nested sequence of ids, of shape `(n,)`, `(batch, passages)` or any other. `None`
+                or `""` stands for a missing passage: zeros, and length 0.
+            length: Tokens of each passage in the result, by default `passage_length`; longer
+                passages are cut, shorter ones padded.
+
+        Raises:
+            ValueError: If an id is unknown.
+            CorruptStoreError: If what is stored is damaged; the message names the passage.
+        """
+        length = self.passage_length if length is None else length
+        if length < 1:
+            raise ValueError(f"`length` must be at least 1. Received: length={length}")
+        return read_batch(self._snapshot, ids, length)
+
+    def read_async(self, ids: Ids, length: int | None = None) -> Future[MemoryBatch]:
+        """Begin to `read` in a thread; `result()` of what this gives is the batch."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory-store")
+        return self._thread.submit(self.read, ids, length)
+
+    def passages(self, ids: Sequence[str]) -> list[StoredPassage]:
+        """The passages of ids.
+
+        Raises:
+            ValueError: If an id is unknown.
+            CorruptStoreError: If what is stored is damaged.
+        """
+        if isinstance(ids, str):
+            raise TypeError("`ids` must be a sequence of strings. Received: one string")
+        return self._snapshot.passages(self._snapshot.find_ids(list(ids))[0])
+
+    def iter_passages(self) -> Iterator[StoredPassage]:
+        """All passages in the order in which they were written, deleted ones left out."""
+        snapshot = self._snapshot
+        for commit in snapshot.manifest.commits:
+            for start in range(0, commit.rows, 256):
+                stop = min(start + 256, commit.rows)
+                rows = np.arange(commit.first_row + start, commit.first_row + stop)
+                yield from snapshot.passages(rows[~snapshot.manifest.is_deleted(rows)])
+
+    def appender(self) -> StoreWriter:
+        """A writer of further shards, numbered from 0; open the store again to see them.
+
+        One process or several write at a time, and one calls `complete`. Until then, and for
+        those who have the store open, it is as it was; what a killed one left is written over.
+
+        Raises:
+            OSError: If the path cannot be written.
+        """
+        return StoreWriter(self._location, self._settings, Snapshot(self._location))
+
+    def append(
+        self,
+        memory: np.ndarray | Sequence[np.ndarray],
+        lengths: Sequence[int] | np.ndarray,
+        passages: Sequence[HasText],
+    ) -> None:
+        """Add passages, all or none; arguments and errors are those of `StoreWriter.write_shard`.
+
+        `n` may be any number here. An id that is in the store already is a `ValueError`.
+        """
+        writer, size = self.appender(), self._settings.shard_size
+        starts = range(0, max(1, len(memory)), size)
+        for number, start in enumerate(starts):
+            part = slice(start, start + size)
+            writer.write_shard(number, memory[part], lengths[part], passages[part])
+        writer.complete(len(starts))
+        self._snapshot = Snapshot(self._location, self._cache_bytes)
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Make passages unknown; their memory stays on disk. All are deleted, or none.
+
+        Raises:
+            ValueError: If an id is unknown, or another writer changed the store meanwhile.
+            OSError: If the path cannot be written.
+        """
+        if isinstance(ids, str):
+            raise TypeError("`ids` must be a sequence of strings. Received: one string")
+        snapshot = Snapshot(self._location)
+        manifest = snapshot.manifest.with_deleted(snapshot.find_ids(list(ids))[0])
+        if not self._location.write(MANIFEST, manifest.encode(), snapshot.generation):
+            raise ValueError(f"{self.path} was changed by another writer: delete again")
+        self._snapshot = Snapshot(self._location, self._cache_bytes)
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Read all of the store and compare it with its checksums.
+
+        Args:
+            progress: Called with the passages read so far and their number.
+
+        Returns:
+            A line on each thing that is damaged, naming passage or file; empty for a sound store.
+        """
+        return verify(self._snapshot, progress)
