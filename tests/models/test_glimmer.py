@@ -167,7 +167,6 @@ def test_preset_and_keras_file_answer_the_same(reader, texts, tmp_path):
 ELSEWHERE = """
 import json, sys
 import glimmer_keras as gk
-from tests import EAGERLY
 model = gk.Glimmer.from_preset(sys.argv[1])
 out = model.generate(json.loads(sys.argv[2]))
 print(json.dumps({"answers": out["answers"], "scores": out["passage_scores"].tolist()}))
