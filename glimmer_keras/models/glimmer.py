@@ -171,9 +171,12 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, *args, shuffle=False, **kwargs):
+    def fit(self, x=None, *args, shuffle=False, **kwargs):
         """As `keras.Model.fit`, but data come in the order given: KerasHub tasks never shuffle."""
-        return super().fit(*args, shuffle=shuffle, **kwargs)
+        if isinstance(x, dict) and "answers" in x and self.preprocessor is not None:
+            # Before `tf.data`, where an error has a graph for a message.
+            self.preprocessor.check_answers(x["answers"])
+        return super().fit(x, *args, shuffle=shuffle, **kwargs)
 
     @property
     def distils(self):

@@ -77,7 +77,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
             # `keras.utils.set_random_seed` drops the tokenizer's graph resource: make it anew.
             with tf.init_scope():
                 self.tokenizer.set_proto(self.tokenizer.proto)
-        self._check_answers(x["answers"])
+        self.check_answers(x["answers"])
         answers, answer_mask = self._pack(x["answers"], self.answer_length, "answers")
         start = tf.fill(tf.shape(answers[:, :1]), self.tokenizer.pad_token_id)
         inputs = self._inputs(x)
@@ -121,6 +121,15 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         texts = [str(text) for text in texts]
         rest = {name: value for name, value in x.items() if not name.startswith("decoder_")}
         return {"answers": texts, **rest}
+
+    def check_answers(self, answers):
+        """Raise a `ValueError` where an answer, of strings `(batch,)`, is empty."""
+        lengths = tf.strings.length(tf.strings.strip(tf.convert_to_tensor(answers, "string")))
+        error = '`"answers"` must not be empty.'
+        if not tf.executing_eagerly():
+            tf.debugging.assert_positive(lengths, error)
+        elif empty := tf.where(lengths == 0)[:, 0].numpy().tolist():
+            raise ValueError(f"{error} Received: empty answers at {empty}")
 
     def get_config(self):
         return {
@@ -181,14 +190,6 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
             tokens = tf.concat([tokens, end], axis=1)
         mask = tf.sequence_mask(tokens.row_lengths(), length)
         return tokens.to_tensor(self.tokenizer.pad_token_id, shape=(None, length)), mask
-
-    def _check_answers(self, answers):
-        lengths = tf.strings.length(tf.strings.strip(tf.convert_to_tensor(answers, "string")))
-        error = '`"answers"` must not be empty.'
-        if not tf.executing_eagerly():
-            tf.debugging.assert_positive(lengths, error)
-        elif empty := tf.where(lengths == 0)[:, 0].numpy().tolist():
-            raise ValueError(f"{error} Received: empty answers at {empty}")
 
     def _check(self, x, names):
         if not isinstance(x, dict) or not set(names) <= set(x):

@@ -149,6 +149,12 @@ def test_fit_on_strings(reader, texts):
     assert np.isfinite(history["loss"]).all()
 
 
+def test_fit_names_empty_answers_before_it_begins(reader, texts):
+    answers = ["vienna", *[" "] * (len(texts["questions"]) - 1)]
+    with pytest.raises(ValueError, match=r'`"answers"` must not be empty\. Received: .* at \[1'):
+        reader.fit({**texts, "answers": answers}, verbose=0)
+
+
 def test_preset_and_keras_file_answer_the_same(reader, texts, tmp_path):
     expected = reader.generate(texts)
     reader.save_to_preset(tmp_path / "preset")
