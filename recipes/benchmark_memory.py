@@ -46,7 +46,12 @@ from glimmer_keras.memory.quantize import quantize
 from glimmer_keras.models.sizes import size_arguments
 from glimmer_keras.pipelines.check_passages import in_chunks
 from glimmer_keras.pipelines.encode_shards import EncodingReport, encode_shards
-from glimmer_keras.pipelines.passage_encoder import PassageEncoder, PassageTokens
+from glimmer_keras.pipelines.passage_encoder import (
+    LENGTH_STEP,
+    TOKENS_PER_BATCH,
+    PassageEncoder,
+    PassageTokens,
+)
 
 PASSAGES_READ = 25
 
@@ -90,7 +95,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=10**9, help="passages that are encoded")
     parser.add_argument("--few", type=int, default=2000, help="passages of the smaller corpus")
     parser.add_argument("--shard-size", type=int, default=1024)
-    parser.add_argument("--tokens-per-batch", type=int, default=4096)
+    parser.add_argument("--tokens-per-batch", type=int, default=TOKENS_PER_BATCH)
     parser.add_argument("--read-size", default="base")
     parser.add_argument("--read-passages", type=int, default=2000, help="to pick 25 from")
     parser.add_argument("--rounds", type=int, default=3, help="of encoding")
@@ -176,10 +181,10 @@ def encode(options: argparse.Namespace) -> dict[str, Any]:
 
 def compile_shapes(encoder: PassageEncoder) -> None:
     """One passage of each length, so that every shape is compiled."""
-    for length in range(1, encoder.passage_length + 1):
-        ids = np.full((1, encoder.passage_length), 2, "int32")
-        if length in (1, encoder.passage_length) or length % 8 == 0:
-            encoder.encode(PassageTokens(ids, np.array([length], "int32"), 0))
+    ids = np.full((1, encoder.passage_length), 2, "int32")
+    for length in range(LENGTH_STEP, encoder.passage_length + LENGTH_STEP, LENGTH_STEP):
+        lengths = np.array([min(length, encoder.passage_length)], "int32")
+        encoder.encode(PassageTokens(ids, lengths, 0))
 
 
 def real_work(backbone: Any, lengths: np.ndarray) -> Work:

@@ -68,7 +68,8 @@ def check_glimmer(arguments):
     try:
         make_parser().parse_args(arguments)
     except SystemExit as end:
-        assert not end.code, f"no such command: glimmer {shlex.join(arguments)}"
+        if end.code:
+            raise AssertionError(f"no such command: glimmer {shlex.join(arguments)}") from end
 
 
 def check_flags(script, arguments):

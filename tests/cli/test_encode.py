@@ -68,6 +68,6 @@ def test_beam_gets_the_runner_and_its_options(glimmer, corpus, tmp_path, monkeyp
     assert (status, err) == (1, "glimmer: error: pip install glimmer_keras[beam]\n")
     preset, file, store, dtype, shard_size, tokens, passed = called[0]
     assert (preset, file.path, store) == ("preset", corpus(0, 2), str(tmp_path / "s"))
-    assert (dtype, shard_size, tokens) == ("int8", 1024, 4096)
+    assert (dtype, shard_size, tokens) == ("int8", 1024, 2048)
     assert passed == ["--runner=DirectRunner", "--direct_num_workers", "2", "--x=y"]
     assert "apache_beam" not in sys.modules
