@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     handler, level = _StderrHandler(), log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    log.propagate = False  # Beam puts a handler of its own above.
     try:
         return COMMANDS[args.command].run(args)
     except KeyboardInterrupt:
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
+        log.propagate = True
 
 
 def make_parser() -> argparse.ArgumentParser:
