@@ -1,3 +1,4 @@
+from glimmer_keras.models.fingerprint import memory_fingerprint as memory_fingerprint
 from glimmer_keras.models.flops import Flops as Flops
 from glimmer_keras.models.flops import flops as flops
 from glimmer_keras.models.glimmer import Glimmer as Glimmer

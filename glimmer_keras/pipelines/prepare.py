@@ -1,4 +1,3 @@
-import hashlib
 import logging
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from glimmer_keras.data import (
     tokenize_task,
 )
 from glimmer_keras.models import GlimmerPreprocessor
+from glimmer_keras.models.fingerprint import tokenizer_fingerprint
 from glimmer_keras.retrieval import BM25Retriever
 
 logger = logging.getLogger("glimmer_keras")
@@ -24,7 +24,7 @@ def token_spec(preprocessor: GlimmerPreprocessor) -> TokenSpec:
     tokenizer = preprocessor.tokenizer
     return TokenSpec(
         tokenize=tokenizer,
-        fingerprint=hashlib.sha256(tokenizer.proto).hexdigest(),
+        fingerprint=tokenizer_fingerprint(tokenizer),
         vocabulary_size=tokenizer.vocabulary_size(),
         pad_id=tokenizer.pad_token_id,
         end_id=tokenizer.end_token_id,

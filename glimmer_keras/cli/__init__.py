@@ -1,0 +1,1 @@
+"""The `glimmer` command: a thin module for each of its commands."""

@@ -1,0 +1,58 @@
+import hashlib
+import json
+
+import keras
+
+from glimmer_keras.layers.feed_forward import serialize_activation
+
+
+def memory_fingerprint(glimmer):
+    """What stored memory depends on, to be kept with it and compared before it is used.
+
+    The same on every backend for the same weights and settings, whatever the rest of the model.
+
+    Args:
+        glimmer: a `Glimmer` with a preprocessor.
+
+    Returns:
+        A dictionary of strings: `memory_encoder`, a SHA-256 of its settings, its weights and
+        the token embedding; `tokenizer`, a SHA-256 of the vocabulary; `passage_length` in tokens.
+
+    Raises:
+        ValueError: if there is no preprocessor.
+    """
+    preprocessor = check_preprocessor(glimmer)
+    encoder = glimmer.backbone.memory_encoder
+    settings = {
+        "num_layers": encoder.num_layers,
+        "num_heads": encoder.num_heads,
+        "head_dim": encoder.head_dim,
+        "hidden_dim": encoder.hidden_dim,
+        "intermediate_dim": encoder.intermediate_dim,
+        "activation": serialize_activation(encoder.activation),
+        "gated": encoder.gated,
+        "epsilon": encoder.epsilon,
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    # In the order in which the layers were made: paths are not the same in every process.
+    for weight in (glimmer.backbone.token_embedding.embeddings, *encoder.weights):
+        values = keras.ops.convert_to_numpy(weight).astype("<f4", order="C", copy=False)
+        digest.update(json.dumps(values.shape).encode())
+        digest.update(values.data)
+    return {
+        "memory_encoder": digest.hexdigest(),
+        "tokenizer": tokenizer_fingerprint(preprocessor.tokenizer),
+        "passage_length": str(preprocessor.passage_length),
+    }
+
+
+def tokenizer_fingerprint(tokenizer):
+    """SHA-256 of a SentencePiece vocabulary, in hexadecimal."""
+    return hashlib.sha256(tokenizer.proto).hexdigest()
+
+
+def check_preprocessor(glimmer):
+    """The preprocessor of a model that must have one."""
+    if glimmer.preprocessor is None:
+        raise ValueError("`glimmer` must have a preprocessor. Received: preprocessor=None")
+    return glimmer.preprocessor
