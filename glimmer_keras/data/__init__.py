@@ -12,6 +12,7 @@ from glimmer_keras.data.padding import pad_tokens as pad_tokens
 from glimmer_keras.data.padding import padding_mask as padding_mask
 from glimmer_keras.data.padding import shift_right as shift_right
 from glimmer_keras.data.passage import Passage as Passage
+from glimmer_keras.data.passage_file import PassageFile as PassageFile
 from glimmer_keras.data.provenance import Provenance as Provenance
 from glimmer_keras.data.task import Task as Task
 from glimmer_keras.data.token_spec import TokenSpec as TokenSpec

@@ -3,7 +3,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -11,8 +11,17 @@ Record = dict[str, Any]
 UNREADABLE = (OSError, EOFError, UnicodeDecodeError, zlib.error)
 
 
-def open_text(path: str | Path) -> TextIO:
-    """Open a UTF-8 text file, plain or (when its name ends in `.gz`) gzipped.
+class Line(NamedTuple):
+    """A record of a JSON lines file, where messages say it is, and where it begins."""
+
+    record: Record
+    where: str
+    number: int
+    offset: int
+
+
+def open_file(path: str | Path) -> IO[bytes]:
+    """Open a file, plain or (when its name ends in `.gz`) gzipped.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -20,33 +29,48 @@ def open_text(path: str | Path) -> TextIO:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"`path` must be an existing file. Received: path={str(path)!r}")
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
-def read_records(path: str | Path) -> Iterator[tuple[str, Record]]:
-    """Yield `("file:line", record)` for each line of a JSON lines file; blank lines are passed.
+def read_lines(path: str | Path, number: int = 1, offset: int = 0) -> Iterator[Line]:
+    """Yield the records of a JSON lines file in UTF-8, one at a time; blank lines are passed.
+
+    Args:
+        path: The file.
+        number: Of the line to begin with.
+        offset: Where that line begins in the file, in bytes before compression.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: Naming file and line, if a line is not a JSON object or cannot be read, and
-            if the file holds no record.
+        ValueError: Naming file and line, if a line is not a JSON object or cannot be read.
     """
-    number, found = 0, False
-    with open_text(path) as lines:
+    with open_file(path) as file:
         while True:
-            number += 1
             where = f"{path}:{number}"
             try:
-                line = lines.readline()
+                if offset != file.tell():
+                    file.seek(offset)
+                line = file.readline()
+                text = line.decode()
             except UNREADABLE as error:
                 raise ValueError(f"{where}: cannot be read: {error}") from error
             if not line:
-                break
-            if line.strip():
-                found = True
-                yield where, _parse(line, where)
+                return
+            if text.strip():
+                yield Line(_parse(text, where), where, number, offset)
+            number, offset = number + 1, offset + len(line)
+
+
+def read_records(path: str | Path) -> Iterator[tuple[str, Record]]:
+    """Yield `("file:line", record)` for each record of a JSON lines file, as `read_lines` does.
+
+    Raises:
+        ValueError: Also if the file holds no record.
+    """
+    found = False
+    for line in read_lines(path):
+        found = True
+        yield line.where, line.record
     if not found:
         raise ValueError(f"{path}: must hold at least one record. Received: 0 records")
 
@@ -58,9 +82,9 @@ def read_list(path: str | Path) -> Iterator[tuple[str, Record]]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no list of JSON objects, or the list is empty.
     """
-    with open_text(path) as file:
+    with open_file(path) as file:
         try:
-            records = json.load(file)
+            records = json.loads(file.read().decode())
         except UNREADABLE as error:
             raise ValueError(f"{path}: cannot be read: {error}") from error
         except json.JSONDecodeError as error:

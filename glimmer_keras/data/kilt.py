@@ -4,8 +4,8 @@ from typing import Any, Literal
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.example import Example
 from glimmer_keras.data.jsonl import Record, read_records, take, take_id
-from glimmer_keras.data.pages import split_page
 from glimmer_keras.data.passage import Passage
+from glimmer_keras.data.passage_file import PassageFile
 from glimmer_keras.data.provenance import Provenance
 from glimmer_keras.data.task import Task
 
@@ -21,46 +21,31 @@ def read_corpus(path: str | Path) -> Corpus:
     Raises:
         ValueError: Naming file and line, if a record is broken or repeats an id.
     """
-    passages: dict[str, Passage] = {}
-    for where, record in read_records(path):
-        passage = Passage(
-            id=take_id(record, "id", where),
-            title=take(record, "title", str, where) if record.get("title") is not None else "",
-            text=take(record, "text", str, where),
-        )
-        if passage.id in passages:
-            raise ValueError(f"{where}: field `id` must be unique. Received: id={passage.id!r}")
-        passages[passage.id] = passage
-    return Corpus(passages.values())
+    return _read(PassageFile(path))
 
 
 def read_knowledge_source(path: str | Path, max_words: int = 200) -> Corpus:
-    """Read KILT's knowledge source and cut its pages into passages.
-
-    Each line is `{"wikipedia_id", "wikipedia_title", "text": [paragraph, ...]}`, with `_id` for
-    a missing `wikipedia_id`. Passage `n` of a page, from 0, has the id `{wikipedia_id}-{n}` and
-    remembers its paragraphs. Pages without text are left out.
+    """Read KILT's knowledge source and cut its pages into passages; see `PassageFile`.
 
     Args:
         path: A `.jsonl` file, or `.jsonl.gz`.
         max_words: Greatest number of words in a passage; see `split_page`.
 
     Raises:
-        ValueError: Naming file and line, if a record is broken.
+        ValueError: Naming file and line, if a record is broken or repeats an id.
     """
-    passages = []
-    for where, record in read_records(path):
-        key = "wikipedia_id" if "wikipedia_id" in record else "_id"
-        page_id = take_id(record, key, where)
-        title = take(record, "wikipedia_title", str, where)
-        paragraphs = take(record, "text", list, where)
-        if not all(isinstance(paragraph, str) for paragraph in paragraphs):
-            raise ValueError(f"{where}: field `text` must be a list of strings")
-        for n, (text, first, last) in enumerate(split_page(paragraphs, title, max_words)):
-            passages.append(Passage(f"{page_id}-{n}", title, text, page_id, first, last))
-    if not passages:
-        raise ValueError(f"{path}: must hold at least one page with text. Received: 0 passages")
-    return Corpus(passages)
+    return _read(PassageFile(path, knowledge_source=True, max_words=max_words))
+
+
+def _read(file: PassageFile) -> Corpus:
+    passages: dict[str, Passage] = {}
+    for place, passage in file.located():
+        if passage.id in passages:
+            raise ValueError(
+                f"{file.path}:{place.line}: field `id` must be unique. Received: id={passage.id!r}"
+            )
+        passages[passage.id] = passage
+    return Corpus(passages.values())
 
 
 def read_task(
