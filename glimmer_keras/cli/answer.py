@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     store = MemoryStore.open(args.store, cache_bytes=args.cache_mb * 2**20) if args.store else None
     corpus = read_corpus(args.corpus) if args.corpus else None
     glimmer = Glimmer.from_preset(args.preset)
-    passages = store or corpus
+    passages = corpus if store is None else store
     index = bm25_index(passages, args.index) if passages is not None and not args.ids else None
     reader = Reader(
         glimmer,

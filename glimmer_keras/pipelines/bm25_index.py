@@ -47,11 +47,8 @@ def bm25_index(
             logger.info("%s is not of the passages that are there now", path)
     console = Console(stderr=True)
     progress = progress and console.is_terminal
-    each: Iterable[HasText] = passages
-    if isinstance(passages, MemoryStore):
-        each = passages.iter_passages()
     found = track(
-        each,
+        _each(passages),
         "Reading passages",
         total=len(passages),
         console=console,
@@ -63,3 +60,7 @@ def bm25_index(
         index.save(path, overwrite=True)
         logger.info("Built %s over %d passages", path, len(index))
     return index
+
+
+def _each(passages: MemoryStore | Corpus) -> Iterable[HasText]:
+    return passages.iter_passages() if isinstance(passages, MemoryStore) else passages

@@ -10,7 +10,7 @@ from glimmer_keras.models import memory_fingerprint
 from glimmer_keras.pipelines.reader import fixed_lengths
 from glimmer_keras.retrieval import BM25Retriever
 
-LENGTH, K = 40, 3
+LENGTH, K = 32, 3
 TEXTS = {
     "Torvik": "Torvik grew from a camp that was made in 1863.",
     "Mirelda Voss": "Mirelda Voss would play the harp. Voss later settled in Torvik.",
@@ -157,12 +157,12 @@ def test_nothing_is_compiled_again(stores, glimmer, retriever, monkeypatch):
     )
     monkeypatch.setattr(glimmer, "generate_function", None)
     reader = gk.Reader(glimmer, stores["int8"], retriever, batch_size=2)
-    assert reader.lengths == (16, 32, 40)
+    assert reader.lengths == (16, 32)
     list(reader.answer_all(QUESTIONS))
     for question, ids in zip(QUESTIONS, IDS, strict=True):
         reader.answer(question, ids)
     warm = len(traced)
-    assert 2 <= warm <= 2 * len(reader.lengths)
+    assert 3 <= warm <= 2 * len(reader.lengths)
     questions = ["Voss", "What is the colour of the cover of The Marble Palace now?", "1863"]
     list(reader.answer_all(questions * 2))
     for question, ids in zip(questions, IDS, strict=True):
