@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from glimmer_keras.cli.main import COMMANDS, main
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(
@@ -43,6 +45,8 @@ def check_command(words):
         return
     if program == "pip":
         check_extras(arguments)
+    elif program == "glimmer":
+        check_glimmer(arguments)
     elif program == "python" and arguments[0] == "-m":
         assert importlib.util.find_spec(arguments[1]), f"no module for: {shlex.join(words)}"
     elif program in ("python", "bash"):
@@ -66,6 +70,17 @@ def check_flags(script, arguments):
     for argument in arguments:
         flag = argument.partition("=")[0]
         assert not flag.startswith("--") or flag in shown, f"{script.name} has no {flag}"
+
+
+def check_glimmer(arguments):
+    """Parse a command as `glimmer` does, without running it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for command in COMMANDS.values():
+            patch.setattr(command, "run", lambda args: 0)
+        try:
+            assert main(arguments) == 0
+        except SystemExit as stop:
+            pytest.fail(f"glimmer does not take: {shlex.join(arguments)} ({stop.code})")
 
 
 def test_python_blocks_run_in_order(tmp_path, monkeypatch):
@@ -107,10 +122,17 @@ def test_the_reader_of_blocks():
 
 
 @pytest.mark.parametrize(
-    "command", ["python recipes/none.py", "python -m no_such_module", "pip install x[none]"]
+    "command",
+    [
+        "python recipes/none.py",
+        "python -m no_such_module",
+        "pip install x[none]",
+        "glimmer bake",
+        "glimmer answer my_glimmer --stor x",
+    ],
 )
 def test_what_is_not_there_is_found(command):
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
         check_command(shlex.split(command))
 
 
