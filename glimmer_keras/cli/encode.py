@@ -4,7 +4,7 @@ import argparse
 
 from glimmer_keras.data import PassageFile
 from glimmer_keras.models import Glimmer
-from glimmer_keras.pipelines import encode_corpus
+from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
 from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
 
 HELP = "turn a corpus into a memory store"
@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     if args.runner is None:
         store = encode_corpus(Glimmer.from_preset(args.preset), corpus, *settings)
     else:
-        raise ValueError("not there yet")
+        name, *options = args.runner or [""]
+        options = [f"--runner={name}", *options]
+        store = beam_encode_corpus(args.preset, corpus, *settings, options)
     print(f"{store.path}: {len(store):,} passages")
     return 0

@@ -2,6 +2,7 @@
 
 from glimmer_keras.pipelines.answer import Answer as Answer
 from glimmer_keras.pipelines.append_corpus import append_corpus as append_corpus
+from glimmer_keras.pipelines.beam_encode import beam_encode_corpus as beam_encode_corpus
 from glimmer_keras.pipelines.bm25_index import bm25_index as bm25_index
 from glimmer_keras.pipelines.encode_corpus import encode_corpus as encode_corpus
 from glimmer_keras.pipelines.memory_inputs import memory_inputs as memory_inputs

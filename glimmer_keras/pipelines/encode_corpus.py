@@ -61,7 +61,7 @@ def encode_corpus(
         "fingerprint": memory_fingerprint(glimmer),
     }
     check_repeatable(corpus)
-    store = _complete_store(path, settings, corpus)
+    store = complete_store(path, settings, corpus)
     if store is None:
         count = check_passages(corpus)
         writer = MemoryStore.create(path, **settings)
@@ -74,7 +74,7 @@ def encode_corpus(
     return store
 
 
-def _complete_store(
+def complete_store(
     path: str | os.PathLike[str], settings: dict[str, Any], corpus: Iterable[Passage]
 ) -> MemoryStore | None:
     """The store that is to be made, if it is there already; another one is an error."""
