@@ -128,7 +128,7 @@ def test_the_reader_of_blocks():
         "python -m no_such_module",
         "pip install x[none]",
         "glimmer bake",
-        "glimmer answer my_glimmer --stor x",
+        "glimmer answer my_glimmer --shop x",
     ],
 )
 def test_what_is_not_there_is_found(command):
