@@ -1,14 +1,16 @@
 """Where a reader has its passages from: a memory store, or texts that are encoded as they come."""
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from glimmer_keras.data import Corpus, Passage, TokenSpec, pad_tokens, padding_mask
-from glimmer_keras.data.token_ids import report_truncated
 from glimmer_keras.memory import MemoryStore, StoredPassage
 from glimmer_keras.pipelines.memory_inputs import memory_inputs
+
+logger = logging.getLogger("glimmer_keras")
 
 Found = StoredPassage | Passage
 Grid = Sequence[Sequence[str | None]]
@@ -50,6 +52,7 @@ class CorpusPassages:
         self._corpus = corpus
         self._spec = spec
         self._passage_length = passage_length
+        self._told_of_cuts = False
 
     def __len__(self) -> int:
         return len(self._corpus)
@@ -66,7 +69,9 @@ class CorpusPassages:
         tokens, sizes, cut = pad_tokens(
             spec.tokenize(texts), self._passage_length, spec.end_id, spec.pad_id
         )
-        report_truncated(cut, len(texts), "passages", self._passage_length)
+        if cut and not self._told_of_cuts:
+            logger.warning("Passages are cut to %d tokens where longer", self._passage_length)
+            self._told_of_cuts = True
         length = min(length for length in lengths if length >= max(sizes))
         # The last row stands for missing passages.
         tokens = np.pad(tokens[:, :length], ((0, 1), (0, 0)), constant_values=spec.pad_id)

@@ -22,23 +22,10 @@ def write_lines(path, rows):
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A preset, a corpus, its store, and questions, by name of a file."""
+def files(tmp_path_factory, make_glimmer):
+    """A folder with a preset, a corpus, its store and questions; the model; and its answers."""
     folder = tmp_path_factory.mktemp("answer")
-    tokenizer = gk.Glimmer.from_t5("tiny_world", load_weights=False).preprocessor.tokenizer
-    glimmer = gk.Glimmer.from_size(
-        "tiny",
-        preprocessor=gk.GlimmerPreprocessor(tokenizer, 12, 16, 3, num_passages=3),
-        vocabulary_size=tokenizer.vocabulary_size(),
-        num_layers=3,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=8,
-        key_value_dim=4,
-        live_proportion=2 / 3,
-        rerank_proportion=1 / 2,
-        num_selected=2,
-    )
+    glimmer = make_glimmer(12, 16, 3, 3)
     glimmer.save_to_preset(folder / "preset")
     corpus = read_corpus(write_lines(folder / "corpus.jsonl", PASSAGES))
     store = pipelines.encode_corpus(glimmer, corpus, folder / "s", "float32", progress=False)

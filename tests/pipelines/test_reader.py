@@ -20,6 +20,7 @@ TEXTS = {
     "Arvel": "The river.",
 }
 QUESTIONS = ["Where does Mirelda Voss live?", "What genre is The Marble Palace?", "Torvik year"]
+ASKED = [f"{letter}?" for letter in "abcdefg"]
 IDS = [["1", "0", "2"], ["2"], ["3", "0"]]
 
 
@@ -29,11 +30,8 @@ def corpus():
 
 
 @pytest.fixture(scope="module")
-def glimmer():
-    settings = {"live_proportion": 3 / 4, "rerank_proportion": 2 / 3, "num_selected": 2}
-    glimmer = gk.Glimmer.from_t5("tiny_world", **settings)
-    glimmer.preprocessor = gk.GlimmerPreprocessor(glimmer.preprocessor.tokenizer, 12, LENGTH, 5, K)
-    return glimmer
+def glimmer(make_glimmer):
+    return make_glimmer(12, LENGTH, 3, K)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +66,9 @@ def stores(tmp_path_factory, glimmer, corpus):
 @pytest.fixture(scope="module")
 def readers(glimmer, corpus, retriever, stores):
     """One for each dtype of memory, and one without memory."""
-    without = gk.Reader(glimmer, retriever=retriever, corpus=corpus, batch_size=2)
+    without = gk.Reader(glimmer, retriever=retriever, corpus=corpus, batch_size=3)
     return {None: without} | {
-        dtype: gk.Reader(glimmer, store, retriever, batch_size=2) for dtype, store in stores.items()
+        dtype: gk.Reader(glimmer, store, retriever, batch_size=3) for dtype, store in stores.items()
     }
 
 
@@ -100,7 +98,9 @@ def test_without_a_store_it_is_generate_on_the_strings(readers, glimmer, corpus)
         assert answer.passages[0].retrieval_score is None
 
 
-@pytest.mark.parametrize(("dtype", "error"), [("float32", 1e-4), ("bfloat16", 0.1), ("int8", 0.1)])
+@pytest.mark.parametrize(
+    ("dtype", "error"), [("float32", 1e-4), ("bfloat16", 3e-3), ("int8", 3e-3)]
+)
 def test_stored_memory_gives_what_encoding_gives(readers, dtype, error):
     for answer, expected in zip(
         readers[dtype].answer(QUESTIONS), readers[None].answer(QUESTIONS), strict=True
@@ -157,7 +157,7 @@ def test_nothing_is_compiled_again(stores, glimmer, retriever, monkeypatch):
         glimmer, "generate_step", lambda *args: traced.append(len(traced)) or step(*args)
     )
     monkeypatch.setattr(glimmer, "generate_function", None)
-    reader = gk.Reader(glimmer, stores["int8"], retriever, batch_size=2)
+    reader = gk.Reader(glimmer, stores["int8"], retriever, batch_size=3)
     assert reader.lengths == (16, 32)
     list(reader.answer_all(QUESTIONS))
     for question, ids in zip(QUESTIONS, IDS, strict=True):
@@ -177,16 +177,16 @@ def test_a_batch_is_fetched_while_the_one_before_is_computed(readers, monkeypatc
     monkeypatch.setattr(reader, "_prepare", lambda *a: fetching.release() or prepare(*a))
 
     def run_when_the_next_is_fetched(batch):
-        if batch.questions != ["e?"]:
+        if batch.questions != ["g?"]:
             for _ in range(2 if "a?" in batch.questions else 1):  # its own, and the next
                 assert fetching.acquire(timeout=30)
         return run(batch)
 
     monkeypatch.setattr(reader, "_run", run_when_the_next_is_fetched)
-    answers = reader.answer_all(taken.append(q) or q for q in ["a?", "b?", "c?", "d?", "e?"])
+    answers = reader.answer_all(taken.append(q) or q for q in ASKED)
     assert next(answers).question == "a?"
-    assert taken == ["a?", "b?", "c?", "d?"]
-    assert [answer.question for answer in answers] == ["b?", "c?", "d?", "e?"]
+    assert taken == ASKED[:6]
+    assert [answer.question for answer in answers] == ASKED[1:]
 
 
 def test_without_a_scorer_the_order_is_that_of_retrieval(readers, glimmer, monkeypatch):
@@ -211,7 +211,7 @@ def test_a_long_question_is_cut_and_said_so(readers, caplog):
         (QUESTIONS[0], ["1"] * 4, "from 1 to num_passages=3 ids. Received: 4 ids"),
         (QUESTIONS[0], [], "from 1 to num_passages=3 ids. Received: 0 ids"),
         (QUESTIONS, ["1", "2", "3"], "sequence of ids for each question"),
-        (QUESTIONS, [["1"]], r"sequence of ids for each question\..* for 2 questions"),
+        (QUESTIONS, [["1"]], r"sequence of ids for each question\..* for 3 questions"),
     ],
 )
 def test_bad_questions(readers, question, ids, message):
