@@ -67,11 +67,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"{len(task)} answers in {args.output}", file=sys.stderr)
         return 0
     if args.question is not None:
-        show(reader, args.question, args.ids, args.json)
+        show(reader.answer(args.question, args.ids), args.json)
         return 0
     for question in typed():
         try:
-            show(reader, question, None, args.json)
+            start = time.perf_counter()
+            answer = reader.answer(question)
+            show(answer, args.json, f"{1000 * (time.perf_counter() - start):.0f} ms; ")
         except (ValueError, OSError) as error:
             print(f"glimmer: error: {' '.join(str(error).split())}", file=sys.stderr)
     return 0
@@ -97,21 +99,18 @@ def typed() -> Iterator[str]:
         yield question
 
 
-def show(reader: Reader, question: str, ids: list[str] | None, as_json: bool) -> None:
-    start = time.perf_counter()
-    answer = reader.answer(question, ids)
-    milliseconds = 1000 * (time.perf_counter() - start)
+def show(answer: Answer, as_json: bool, time_taken: str = "") -> None:
     if as_json:
         print(json.dumps(asdict(answer), ensure_ascii=False), flush=True)
     else:
-        Console().print(answer_table(answer, milliseconds))
+        Console().print(answer_table(answer, f"{time_taken}* was read"))
 
 
-def answer_table(answer: Answer, milliseconds: float) -> Table:
+def answer_table(answer: Answer, caption: str) -> Table:
     """The answer, and the passages with their scores; those that were read are marked."""
     table = Table(
         title=f"{escape(answer.question)}\n[bold]{escape(answer.text)}[/bold]",
-        caption=f"{milliseconds:.0f} ms; * was read",
+        caption=caption,
         title_justify="left",
     )
     for name in ("", "score", "rank", "BM25"):

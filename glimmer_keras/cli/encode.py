@@ -71,8 +71,10 @@ def run(args: argparse.Namespace) -> int:
     if args.runner is None:
         store = encode_corpus(Glimmer.from_preset(args.preset), corpus, *settings)
     else:
-        name, *options = args.runner or [""]
-        options = [f"--runner={name}", *options]
+        if not args.runner:
+            raise ValueError("`--runner` must be followed by the name of a Beam runner")
+        name, *rest = args.runner
+        options = [f"--runner={name}", *rest]
         store = beam_encode_corpus(args.preset, corpus, *settings, options)
     print(f"{store.path}: {len(store):,} passages")
     return 0

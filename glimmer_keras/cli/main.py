@@ -17,15 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 for an error, 130 if it was interrupted.
     """
-    parser = argparse.ArgumentParser(
-        prog="glimmer",
-        description="Readers with precomputed memory. KERAS_BACKEND picks the backend.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        added = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        command.add_arguments(added)
-    args = parser.parse_args(argv)
+    args = make_parser().parse_args(argv)
     log = logging.getLogger("glimmer_keras")
     handler, level = _StderrHandler(), log.level
     log.addHandler(handler)
@@ -41,6 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="glimmer",
+        description="Readers with precomputed memory. KERAS_BACKEND picks the backend.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        added = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        command.add_arguments(added)
+    return parser
 
 
 class _StderrHandler(logging.Handler):

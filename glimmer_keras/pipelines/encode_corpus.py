@@ -28,8 +28,8 @@ def encode_corpus(
 ) -> MemoryStore:
     """Compute the memory of a corpus and keep it in a store.
 
-    Killed and called again with the same arguments it goes on where it was, at most one shard
-    is computed again, and the store is the same byte for byte. Passages are cut to the
+    Killed and called again with the same arguments it goes on where it was, with the first shard
+    that is not written, and the store is the same byte for byte. Passages are cut to the
     `passage_length` of the model's preprocessor; the log tells how many were.
 
     Args:

@@ -1,5 +1,9 @@
 import json
 import logging
+import subprocess
+import sys
+import time
+from unittest import mock
 
 import keras
 import numpy as np
@@ -13,6 +17,7 @@ from glimmer_keras.pipelines.passage_encoder import PassageEncoder
 
 SETTINGS = {"shard_size": 4, "tokens_per_batch": 70, "progress": False}
 SHARDS = 6
+ENCODE = PassageEncoder.encode
 
 
 class Stopped(Exception):
@@ -153,3 +158,58 @@ def test_a_bad_corpus_is_refused_before_anything_is_written(
     with pytest.raises(error, match=message):
         encode_corpus(encoder_model, corpus, tmp_path / "store", **SETTINGS)
     assert not (tmp_path / "store").exists()
+
+
+CHILD = """
+import sys
+import glimmer_keras as gk
+from glimmer_keras.pipelines.encode_corpus import encode_corpus
+preset, corpus, path = sys.argv[1:]
+glimmer = gk.Glimmer.from_preset(preset)
+corpus = gk.data.PassageFile(corpus)
+print("ready", flush=True)
+encode_corpus(glimmer, corpus, path, shard_size=4, tokens_per_batch=70)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_started_again(encoder_model, passages, tmp_path, files, rng):
+    source, preset = tmp_path / "corpus.jsonl", tmp_path / "preset"
+    rows = [{"id": f"{p.id}-{i}", "text": p.text} for i in range(20) for p in passages]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    encoder_model.save_to_preset(preset)
+
+    def start(path, first):
+        """A child that has begun to encode, or written its first shard."""
+        arguments = [sys.executable, "-c", CHILD, str(preset), str(source), str(path)]
+        child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        assert child.stdout.readline() == "ready\n"
+        while first and not (path / "records" / "c" / "0" / "0").exists():
+            time.sleep(0.001)
+        return child
+
+    seconds = {}
+    for first in (False, True):
+        child = start(tmp_path / f"whole-{first}", first)
+        started = time.monotonic()
+        assert child.stdout.readline() == "done\n"
+        seconds[first] = time.monotonic() - started
+        child.communicate()
+    expected, unfinished = files(tmp_path / "whole-True"), 0
+    assert files(tmp_path / "whole-False") == expected
+    for number in range(20):
+        path, first = tmp_path / str(number), number % 4 > 0
+        child = start(path, first)
+        time.sleep(rng.uniform(0, seconds[first]))
+        child.kill()
+        child.communicate()
+        written = files(path) if path.exists() else {}
+        unfinished += 0 < len(written) < len(expected)
+        done = sum(name.startswith("records/c/") and name.endswith("/0") for name in written)
+        with mock.patch.object(PassageEncoder, "encode", autospec=True) as encode:
+            encode.side_effect = ENCODE
+            encode_corpus(encoder_model, PassageFile(source), path, **SETTINGS)
+        assert encode.call_count == 110 - done
+        assert files(path) == expected
+    assert unfinished >= 8  # Not all were killed too early, or too late.
