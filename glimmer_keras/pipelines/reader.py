@@ -22,7 +22,6 @@ from glimmer_keras.pipelines.passage_source import (
 from glimmer_keras.pipelines.prepare import token_spec
 from glimmer_keras.pipelines.ranked_passage import RankedPassage
 
-# The paper's, where neither the reader nor the preprocessor says how many.
 NUM_PASSAGES = 25
 
 Ids = Sequence[str]
@@ -50,7 +49,7 @@ class Reader:
             ones left out) or of the corpus. `None` where passage ids are always given.
         corpus: The passages, in place of a store.
         num_passages: `k`, passages for a question; fewer are filled up with missing ones. By
-            default the preprocessor's `num_passages`, or 25.
+            default the preprocessor's `num_passages`, or 25 as in the paper, or all there are.
         batch_size: Questions answered at once, when there are several.
 
     Raises:
@@ -94,11 +93,14 @@ class Reader:
                 f"Received: one over {len(retriever)}"
             )
         self.glimmer = glimmer
-        self.num_passages = num_passages or preprocessor.num_passages or NUM_PASSAGES
+        least = glimmer.backbone.num_selected or 1
+        if num_passages is None:
+            there = max(least, len(self._passages))
+            num_passages = preprocessor.num_passages or min(NUM_PASSAGES, there)
+        self.num_passages = num_passages
         self.batch_size = batch_size
         self.lengths = fixed_lengths(preprocessor.passage_length)
         self._retriever = retriever
-        least = glimmer.backbone.num_selected or 1
         if self.num_passages < least:
             raise ValueError(
                 f"`num_passages` must be at least {least}, as many as the model selects. "

@@ -232,6 +232,7 @@ def test_an_unknown_id_without_a_store(readers):
         ({}, "Either `store` or `corpus` must be given. Received: neither"),
         ({"store": 1, "corpus": 1}, "Received: both"),
         ({"corpus": 1, "num_passages": 1}, "at least 2, as many as the model selects"),
+        ({"corpus": 1, "num_passages": 0}, "Received: num_passages=0"),
         ({"corpus": 1, "batch_size": 0}, "`batch_size` must be at least 1"),
     ],
 )
@@ -249,6 +250,16 @@ def test_memory_of_another_model_is_refused(tmp_path, glimmer, corpus, stores):
         gk.Reader(glimmer, other)
     with pytest.raises(ValueError, match="`passage_ids` must be given to a reader without a retr"):
         gk.Reader(glimmer, stores["int8"]).answer("Who?")
+
+
+@pytest.mark.parametrize(
+    ("given", "preset", "there", "expected"),
+    [(3, 4, 9, 3), (None, 4, 9, 4), (None, None, 30, 25), (None, None, 9, 9), (None, None, 1, 2)],
+)
+def test_number_of_passages(make_glimmer, given, preset, there, expected):
+    corpus = data.Corpus(data.Passage(str(i), "", "x") for i in range(there))
+    glimmer = make_glimmer(12, LENGTH, 3, preset)
+    assert gk.Reader(glimmer, corpus=corpus, num_passages=given).num_passages == expected
 
 
 def test_fixed_lengths():
