@@ -126,6 +126,7 @@ def test_the_reader_of_blocks():
         "pip install x[none]",
         "glimmer bake",
         "glimmer encode preset corpus store --no-such-option",
+        "glimmer answer my_glimmer --shop x",
     ],
 )
 def test_what_is_not_there_is_found(command):

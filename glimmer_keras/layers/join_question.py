@@ -12,15 +12,24 @@ class JoinQuestion(keras.layers.Layer):
     Call arguments:
         question_memory: float tensor `(batch, question_length, dim)`.
         question_padding_mask: boolean tensor `(batch, question_length)`.
-        passage_memory: float tensor `(batch, passages, passage_length, dim)`.
+        passage_memory: float or int8 tensor `(batch, passages, passage_length, dim)`.
         passage_padding_mask: boolean tensor `(batch, passages, passage_length)`.
+        passage_memory_scales: float32 tensor `(batch, passages, passage_length)` to multiply
+            int8 memory with, or `None`.
 
     Returns:
         The joined states `(batch, passages, question_length + passage_length, dim)` and their
         boolean mask of the same shape without `dim`.
     """
 
-    def call(self, question_memory, question_padding_mask, passage_memory, passage_padding_mask):
+    def call(
+        self,
+        question_memory,
+        question_padding_mask,
+        passage_memory,
+        passage_padding_mask,
+        passage_memory_scales=None,
+    ):
         question_dim, memory_dim = question_memory.shape[-1], passage_memory.shape[-1]
         if question_dim != memory_dim:
             raise ValueError(
@@ -34,6 +43,9 @@ class JoinQuestion(keras.layers.Layer):
         question = ops.repeat(
             ops.cast(question_memory, self.compute_dtype)[:, None], passages, axis=1
         )
+        if passage_memory_scales is not None:
+            scales = ops.cast(passage_memory_scales, "float32")[..., None]
+            passage_memory = ops.cast(passage_memory, "float32") * scales
         states = ops.concatenate([question, ops.cast(passage_memory, self.compute_dtype)], axis=2)
         mask = ops.concatenate(
             [ops.logical_and(question_mask[:, None], present), passage_mask], axis=2
@@ -41,7 +53,12 @@ class JoinQuestion(keras.layers.Layer):
         return states, mask
 
     def compute_output_spec(
-        self, question_memory, question_padding_mask, passage_memory, passage_padding_mask
+        self,
+        question_memory,
+        question_padding_mask,
+        passage_memory,
+        passage_padding_mask,
+        passage_memory_scales=None,
     ):
         batch, passages, length, dim = passage_memory.shape
         question = question_memory.shape[1]

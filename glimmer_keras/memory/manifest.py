@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ class Commit:
         tokens: Of all of them.
         first_bucket: First bucket of their index of ids.
         buckets: Number of buckets.
+        checksum: SHA-256 of its records, which hold checksums of ids and memory.
     """
 
     first_row: int
@@ -65,6 +67,7 @@ class Commit:
     tokens: int
     first_bucket: int
     buckets: int
+    checksum: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,24 @@ class Manifest:
             return np.zeros(np.shape(rows), bool)
         ends = ranges[:, 0] + ranges[:, 1]
         return (before >= 0) & (rows < ends[before])
+
+    def rows_at(self, places: np.ndarray) -> np.ndarray:
+        """int64 rows of the passages at these places, when deleted ones are not counted."""
+        first, before = self._runs
+        run = np.searchsorted(before, places, side="right") - 1
+        return first[run] + (places - before[run])
+
+    @cached_property
+    def _runs(self) -> tuple[np.ndarray, np.ndarray]:
+        """First row of each run of passages that are not deleted, and how many come before it."""
+        starts = [(c.first_row, 1) for c in self.commits]
+        starts += [(c.first_row + c.rows, -1) for c in self.commits]
+        deleted = [(row, -1) for row, _ in self.deleted] + [(sum(d), 1) for d in self.deleted]
+        events = np.array(starts + deleted, "int64").reshape(-1, 2)
+        rows, where = np.unique(events[:, 0], return_inverse=True)
+        alive = np.cumsum(np.bincount(where, events[:, 1], len(rows))) > 0
+        lengths = np.diff(rows, append=rows[-1:])[alive]
+        return rows[alive], np.cumsum(lengths) - lengths
 
     def with_deleted(self, rows: np.ndarray) -> Manifest:
         """The manifest with further rows deleted."""

@@ -14,6 +14,7 @@ from glimmer_keras.memory.manifest import (
     Settings,
     check_fingerprint,
     differences,
+    sha256,
 )
 from glimmer_keras.memory.memory_batch import MemoryBatch
 from glimmer_keras.memory.reading import Ids, read_batch
@@ -109,10 +110,14 @@ class MemoryStore:
         store = cls(Location(path), cache_bytes)
         if fingerprint is not None:
             check_fingerprint(fingerprint)
-            different = differences(fingerprint, store.fingerprint)
-            if different:
-                raise ValueError(f"{store.path}: the memory must be made with {different}")
+            store.check_made_with(fingerprint)
         return store
+
+    def check_made_with(self, fingerprint: Mapping[str, str]) -> None:
+        """Raise a `ValueError` that names the entries in which the store's own differs."""
+        different = differences(fingerprint, self.fingerprint)
+        if different:
+            raise ValueError(f"{self.path}: the memory must be made with {different}")
 
     @property
     def _settings(self) -> Settings:
@@ -126,6 +131,11 @@ class MemoryStore:
     def fingerprint(self) -> dict[str, str]:
         """What the memory was made with."""
         return dict(self._settings.fingerprint)
+
+    @property
+    def revision(self) -> str:
+        """Changes with the passages: SHA-256 of the manifest, in hexadecimal."""
+        return sha256(self._snapshot.manifest.encode())
 
     @property
     def passage_length(self) -> int:
@@ -167,25 +177,29 @@ class MemoryStore:
             "bytes_per_token_and_dim": size and size / (tokens * self.hidden_dim),
         }
 
-    def read(self, ids: Ids, length: int | None = None) -> MemoryBatch:
+    def read(self, ids: Ids, length: int | Sequence[int] | None = None) -> MemoryBatch:
         """Read the memory of passages, all in parallel, into one array.
 
         Args:
             ids: Nested sequence of ids, of shape `(n,)`, `(batch, passages)` or any other. `None`
                 or `""` stands for a missing passage: zeros, and length 0.
             length: Tokens of each passage in the result, by default `passage_length`; longer
-                passages are cut, shorter ones padded.
+                passages are cut, shorter ones padded. Of several lengths the least is taken
+                that cuts none.
 
         Raises:
             ValueError: If an id is unknown.
             CorruptStoreError: If what is stored is damaged; the message names the passage.
         """
         length = self.passage_length if length is None else length
-        if length < 1:
+        lengths = [length] if isinstance(length, int) else list(length)
+        if min(lengths, default=0) < 1:
             raise ValueError(f"`length` must be at least 1. Received: length={length}")
-        return read_batch(self._snapshot, ids, length)
+        return read_batch(self._snapshot, ids, lengths)
 
-    def read_async(self, ids: Ids, length: int | None = None) -> Future[MemoryBatch]:
+    def read_async(
+        self, ids: Ids, length: int | Sequence[int] | None = None
+    ) -> Future[MemoryBatch]:
         """Begin to `read` in a thread; `result()` of what this gives is the batch."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory-store")
@@ -201,6 +215,21 @@ class MemoryStore:
         if isinstance(ids, str):
             raise TypeError("`ids` must be a sequence of strings. Received: one string")
         return self._snapshot.passages(self._snapshot.find_ids(list(ids))[0])
+
+    def passages_at(self, places: Sequence[int] | np.ndarray) -> list[StoredPassage]:
+        """The passages at places in the order of `iter_passages`, from 0 to `len(self) - 1`.
+
+        Raises:
+            ValueError: If there is no such place.
+            CorruptStoreError: If what is stored is damaged.
+        """
+        wanted = np.asarray(places, "int64")
+        if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self):
+            raise ValueError(
+                f"`places` must be from 0 to {len(self) - 1}. "
+                f"Received: {wanted.min()} to {wanted.max()}"
+            )
+        return self._snapshot.passages(self._snapshot.manifest.rows_at(wanted))
 
     def contains(self, ids: Sequence[str]) -> np.ndarray:
         """Boolean `(n,)`: which ids are those of passages."""

@@ -13,12 +13,14 @@ from glimmer_keras.memory.snapshot import Snapshot
 Ids = str | None | Sequence[Any] | np.ndarray
 
 
-def read_batch(snapshot: Snapshot, ids: Ids, length: int) -> MemoryBatch:
+def read_batch(snapshot: Snapshot, ids: Ids, lengths: Sequence[int]) -> MemoryBatch:
     """Read memory in parallel; arguments and errors are those of `MemoryStore.read`."""
     settings = snapshot.manifest.settings
     flat, shape = flatten(ids)
     places = np.array([place for place, i in enumerate(flat) if i], "int64")
     rows, sizes = snapshot.find_ids([str(flat[place]) for place in places])
+    fitting = [length for length in lengths if length >= max(sizes, default=0)]
+    length = min(fitting) if fitting else max(lengths)
     # A passage asked for twice is read once.
     unique, first, which = np.unique(rows, return_index=True, return_inverse=True)
     whole = len(unique) == len(flat) and length <= settings.passage_length
@@ -34,12 +36,12 @@ def read_batch(snapshot: Snapshot, ids: Ids, length: int) -> MemoryBatch:
         again = np.setdiff1d(np.arange(len(places)), first)
         for buffer in filled.values():
             buffer[places[again]] = buffer[places[first[which[again]]]]
-    lengths = np.zeros(len(flat), "int32")
-    lengths[places] = np.minimum(sizes, length)
+    tokens = np.zeros(len(flat), "int32")
+    tokens[places] = np.minimum(sizes, length)
     return MemoryBatch(
         values.reshape(*shape, *values.shape[1:]),
         None if scales is None else scales.reshape(*shape, length),
-        lengths.reshape(shape),
+        tokens.reshape(shape),
     )
 
 

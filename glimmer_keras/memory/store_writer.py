@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -233,7 +234,7 @@ class StoreWriter:
         return records[:count] if count and (records[:count, LENGTH] > 0).all() else None
 
     def _commit(self, num_shards: int) -> Commit:
-        rows = tokens = 0
+        rows, tokens, digest = 0, 0, hashlib.sha256()
         for number in range(num_shards):
             records = self._records(number)
             if records is None:
@@ -247,8 +248,10 @@ class StoreWriter:
                     f"Received: {len(records)} in shard {number} of {num_shards}"
                 )
             rows, tokens = rows + len(records), tokens + int(records[:, LENGTH].sum())
+            digest.update(records.astype("<u8", order="C").data)
         row = self._first_shard * self.shard_size
-        return Commit(row, rows, tokens, self._first_bucket, id_index.num_buckets(rows))
+        buckets = id_index.num_buckets(rows)
+        return Commit(row, rows, tokens, self._first_bucket, buckets, digest.hexdigest())
 
     def _shards(self, num_shards: int) -> Iterator[tuple[int, np.ndarray]]:
         for number in range(num_shards):

@@ -53,7 +53,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         question_token_ids: int `(batch, question_length)`.
         question_padding_mask: bool `(batch, question_length)`.
         passage_token_ids: int `(batch, passages, passage_length)`; or in its place
-            `passage_memory`, float `(batch, passages, passage_length, hidden_dim)`.
+            `passage_memory`, float `(batch, passages, passage_length, hidden_dim)`, or int8 with
+            `passage_memory_scales`, float32 `(batch, passages, passage_length)`.
         passage_padding_mask: bool `(batch, passages, passage_length)`; all `False` for a
             missing passage.
         decoder_token_ids: int `(batch, target_length)`.
@@ -242,9 +243,9 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             memory = self.encode_memory(
                 inputs["passage_token_ids"], inputs["passage_padding_mask"], training
             )
-        states, mask = self.join_question(
-            question, inputs["question_padding_mask"], memory, inputs["passage_padding_mask"]
-        )
+        scales = inputs.get("passage_memory_scales")
+        masks = inputs["question_padding_mask"], inputs["passage_padding_mask"]
+        states, mask = self.join_question(question, masks[0], memory, masks[1], scales)
         bias = self.live_position_bias(states)
         outputs = {"question_memory": question}
         if self.num_selected is not None:

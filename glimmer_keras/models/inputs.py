@@ -1,7 +1,9 @@
+import keras
 from keras import ops
 
 QUESTION = ("question_token_ids", "question_padding_mask")
 DECODER = ("decoder_token_ids", "decoder_padding_mask")
+SCALES = "passage_memory_scales"
 MODEL_INPUTS = (*QUESTION, "passage_token_ids", "passage_padding_mask", *DECODER)
 
 
@@ -16,11 +18,12 @@ def check_inputs(inputs, hidden_dim, num_selected):
     if not isinstance(inputs, dict):
         raise TypeError(f"Inputs must be a dictionary. Received: {type(inputs).__name__}")
     passages = "passage_memory" if "passage_memory" in inputs else "passage_token_ids"
+    scales = {SCALES} & set(inputs) if passages == "passage_memory" else set()
     expected = {*QUESTION, passages, "passage_padding_mask", *DECODER}
-    if set(inputs) != expected:
+    if set(inputs) != expected | scales:
         raise ValueError(
-            f"Inputs must be {sorted(expected)} (`passage_memory` may stand for "
-            f"`passage_token_ids`). Received: {sorted(inputs)}"
+            f"Inputs must be {sorted(expected)} (`passage_memory`, with `{SCALES}` if it is int8, "
+            f"may stand for `passage_token_ids`). Received: {sorted(inputs)}"
         )
     shape, mask_shape = inputs[passages].shape, inputs["passage_padding_mask"].shape
     if len(mask_shape) != 3:
@@ -38,10 +41,28 @@ def check_inputs(inputs, hidden_dim, num_selected):
             "`passage_memory` must have the width of the model: "
             f"(batch, passages, length, {hidden_dim}). Received: shape={tuple(shape)}"
         )
+    if passages == "passage_memory":
+        _check_scales(inputs["passage_memory"], inputs.get(SCALES))
     if shape[1] is not None and shape[1] < max(1, num_selected or 1):
         raise ValueError(
             "There must be at least as many passages as are selected. "
             f"Received: passages={shape[1]}, num_selected={num_selected}"
+        )
+
+
+def _check_scales(memory, scales):
+    dtype = keras.backend.standardize_dtype(memory.dtype)
+    if dtype != "int8" and "float" not in dtype:
+        raise ValueError(f"`passage_memory` must be floats or int8. Received: dtype={dtype}")
+    if (dtype == "int8") != (scales is not None):
+        raise ValueError(
+            f"int8 `passage_memory`, and no other, must come with `{SCALES}`. "
+            f"Received: dtype={dtype} {'without' if scales is None else 'with'} scales"
+        )
+    if scales is not None and tuple(scales.shape) != tuple(memory.shape[:3]):
+        raise ValueError(
+            f"`{SCALES}` must have a scale for each token of `passage_memory`. "
+            f"Received: shapes {tuple(scales.shape)} and {tuple(memory.shape)}"
         )
 
 

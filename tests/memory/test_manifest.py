@@ -56,6 +56,20 @@ def test_deleted_ranges_join():
     assert none.with_deleted(np.array([], "int64")).deleted == ()
 
 
+@pytest.mark.parametrize("deleted", [(), ((0, 1),), ((1, 2), (5, 1), (13, 1)), ((0, 11),)])
+def test_rows_at_places(deleted):
+    manifest = Manifest(SETTINGS, COMMITS, deleted, {})
+    rows = np.array([*range(11), 12, 13])
+    alive = rows[~manifest.is_deleted(rows)]
+    np.testing.assert_array_equal(manifest.rows_at(np.arange(len(alive))), alive)
+
+
+def test_rows_at_places_when_a_deleted_range_spans_two_commits():
+    commits = (Commit(0, 4, 9, 0, 1), Commit(4, 4, 9, 64, 1))
+    manifest = Manifest(SETTINGS, commits, ((3, 2),), {})
+    assert manifest.rows_at(np.arange(6)).tolist() == [0, 1, 2, 5, 6, 7]
+
+
 def test_differences():
     assert differences({"a": "1"}, {"a": "1"}) == ""
     expected = "b='2', c=None. Received: b='3', c='4'"

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,43 @@ def test_int8_by_hand(tmp_path):
     batch = MemoryStore.open(tmp_path / "s").read(["a"])
     assert batch.values.tolist() == [[[127, -64], [0, 127], [0, 0]]]
     np.testing.assert_allclose(batch.scales, [[2 / 127, 0.5 / 127, 0]], rtol=1e-6)
+
+
+def test_of_several_lengths_the_least_is_taken_that_cuts_none(tmp_path):
+    writer = MemoryStore.create(tmp_path / "s", hidden_dim=1, passage_length=6)
+    passages = [StoredPassage(i, "", "") for i in "abc"]
+    writer.write_shard(0, np.ones((3, 6, 1)), [2, 3, 6], passages)
+    writer.complete(1)
+    store = MemoryStore.open(tmp_path / "s")
+    shapes = {ids: store.read(list(ids), (2, 4, 6)).values.shape for ids in ("a", "ab", "cab", "")}
+    assert shapes == {"a": (1, 2, 1), "ab": (2, 4, 1), "cab": (3, 6, 1), "": (0, 2, 1)}
+    assert store.read(["c"], (2, 4)).lengths.tolist() == [4]
+    with pytest.raises(
+        ValueError, match=r"`length` must be at least 1\. Received: length=\(0, 4\)"
+    ):
+        store.read(["a"], (0, 4))
+
+
+def test_passages_at_their_places(store, world):
+    store.append(*world.part(20, 23))
+    store.delete(["p0", "p10", "p20"])
+    passages = list(store.iter_passages())
+    assert store.passages_at(np.arange(len(store))) == passages
+    assert [p.id for p in store.passages_at([10, 8, 8])] == ["p22", "p9", "p9"]
+    with pytest.raises(ValueError, match="`places` must be from 0 to 10. Received: -1 to 11"):
+        store.passages_at([3, -1, 11])
+
+
+def test_the_revision_changes_with_the_passages(tmp_path, world):
+    store, copy = world.write(tmp_path / "s"), world.write(tmp_path / "copy")
+    first = store.revision
+    assert copy.revision == MemoryStore.open(tmp_path / "s").revision == first
+    other = [StoredPassage("q", "Title 0", world.passages[0].text), *world.passages[1:]]
+    assert replace(world, passages=other).write(tmp_path / "other").revision != first
+    store.delete(["p1"])
+    second = store.revision
+    store.append(*world.part(20, 21))
+    assert len({first, second, store.revision}) == 3
 
 
 @pytest.mark.parametrize("length", [1, 4, LENGTH, LENGTH + 3])

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import glimmer_keras as gk
+from glimmer_keras.memory.quantize import dequantize, quantize
 
 
 def close(a, b, tolerance=1e-4):
@@ -44,6 +45,34 @@ def test_stored_memory_gives_what_fresh_encoding_gives(system, batch, make_model
     expected, out = model(x), model(with_memory(model, x))
     for name in expected:
         close(out[name], expected[name])
+
+
+def test_int8_memory_is_scaled_in_the_model(batch, glimmer):
+    inputs = with_memory(glimmer, batch[0])  # its third question lacks a passage
+    values, scales = quantize(inputs["passage_memory"])
+    expected = glimmer(inputs | {"passage_memory": dequantize(values, scales)})
+    out = glimmer(inputs | {"passage_memory": values, "passage_memory_scales": scales})
+    for name in expected:
+        close(out[name], expected[name], 1e-6)
+    assert np.asarray(out["passage_scores"])[2, 3] == -1e9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"passage_memory_scales": None}, "must come with `passage_memory_scales`.*int8 without"),
+        ({"passage_memory": np.ones((3, 4, 6, 8), "float32")}, "float32 with scales"),
+        ({"passage_memory": np.ones((3, 4, 6, 8), "int32")}, "floats or int8.*dtype=int32"),
+        ({"passage_memory_scales": np.ones((3, 4, 5))}, r"\(3, 4, 5\) and \(3, 4, 6, 8\)"),
+        ({"passage_memory": None, "passage_token_ids": np.ones((3, 4, 6), "int32")}, "Inputs must"),
+    ],
+)
+def test_memory_and_scales_go_together(change, message, batch, glimmer):
+    inputs = with_memory(glimmer, batch[0])
+    int8 = {"passage_memory": np.ones((3, 4, 6, 8), "int8")}
+    inputs |= int8 | {"passage_memory_scales": np.ones((3, 4, 6), "float32")} | change
+    with pytest.raises(ValueError, match=message):
+        glimmer({name: value for name, value in inputs.items() if value is not None})
 
 
 @pytest.mark.parametrize("system", ["glimmer", "lumen", "fid"])
