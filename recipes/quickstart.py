@@ -16,7 +16,6 @@ cores, with TensorFlow or JAX.
 
 import argparse
 import json
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -45,6 +44,8 @@ def main(argv=None):
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--people", type=int, default=500, help="people in the world")
     args = parser.parse_args(argv)
+    if args.output and (args.output / "memory").exists():
+        parser.error(f"--output must hold no memory of another run. Received: {args.output}")
     console = Console()
     start = time.perf_counter()
     keras.utils.set_random_seed(TRAINING_SEED)
@@ -83,7 +84,6 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary)
         glimmer.save_to_preset(folder / "preset")
-        shutil.rmtree(folder / "memory", ignore_errors=True)
         store = encode_corpus(glimmer, corpus, folder / "memory")
         exact = encode_corpus(glimmer, corpus, Path(temporary) / "float32", "float32")
         console.print(f"{store}\n{store.info()['bytes'] / 2**20:.1f} MiB")

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 import glimmer_keras as gk
 from glimmer_keras.memory import MemoryStore
 from recipes import quickstart
@@ -22,3 +24,11 @@ def test_tiny_run(tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "memory 1, stage A 2, stage B 1, decoder 4" in said
     assert said.count("BM25 rank") == 10  # five questions, two passages each
+
+
+def test_memory_of_another_run_is_left_alone(tmp_path, capsys):
+    (tmp_path / "memory").mkdir()
+    with pytest.raises(SystemExit):
+        quickstart.main(["--output", str(tmp_path)])
+    assert "must hold no memory of another run" in capsys.readouterr().err
+    assert (tmp_path / "memory").exists()
