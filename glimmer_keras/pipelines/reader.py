@@ -243,6 +243,9 @@ class _Batch:
 
 
 def fixed_lengths(passage_length: int) -> tuple[int, ...]:
-    """A quarter, half, three quarters and all of the tokens, but for the last in steps of 16."""
-    parts = {-(-passage_length * part // 64) * 16 for part in (1, 2, 3)}
+    """A quarter, half, three quarters and all of the tokens, but for the last in steps of 64.
+
+    Every length is compiled once, which takes longer than a shorter one saves for a while.
+    """
+    parts = {-(-passage_length * part // 256) * 64 for part in (1, 2, 3)}
     return (*sorted(length for length in parts if length < passage_length), passage_length)

@@ -158,7 +158,7 @@ def test_nothing_is_compiled_again(stores, glimmer, retriever, monkeypatch):
     )
     monkeypatch.setattr(glimmer, "generate_function", None)
     reader = gk.Reader(glimmer, stores["int8"], retriever, batch_size=3)
-    assert reader.lengths == (16, 32)
+    reader.lengths = 16, LENGTH
     list(reader.answer_all(QUESTIONS))
     for question, ids in zip(QUESTIONS, IDS, strict=True):
         reader.answer(question, ids)
@@ -263,6 +263,6 @@ def test_number_of_passages(make_glimmer, given, preset, there, expected):
 
 
 def test_fixed_lengths():
-    assert fixed_lengths(304) == (80, 160, 240, 304)
-    assert fixed_lengths(48) == (16, 32, 48)
+    assert fixed_lengths(304) == (128, 192, 256, 304)
+    assert fixed_lengths(128) == (64, 128)
     assert fixed_lengths(10) == (10,)
