@@ -94,7 +94,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--vocabulary", type=int, default=8000)
     parser.add_argument("--limit", type=int, default=10**9, help="passages that are encoded")
     parser.add_argument("--few", type=int, default=2000, help="passages of the smaller corpus")
-    parser.add_argument("--shard-size", type=int, default=1024)
+    parser.add_argument("--shard-size", type=int, default=512)
     parser.add_argument("--tokens-per-batch", type=int, default=TOKENS_PER_BATCH)
     parser.add_argument("--read-size", default="base")
     parser.add_argument("--read-passages", type=int, default=2000, help="to pick 25 from")
@@ -147,7 +147,8 @@ def encode(options: argparse.Namespace) -> dict[str, Any]:
     total = -(-count // options.shard_size)
     rounds = []
     peak.measure()
-    for part in np.array_split(np.arange(total), min(options.rounds, total)):
+    # In a round of three shards one is read, one encoded and one written, as in a long run.
+    for part in np.array_split(np.arange(total), max(1, min(options.rounds, total // 3))):
         rounds.append(encode_shards(encoder, itertools.islice(shards, len(part)), writer))
         peak.measure()
     writer.complete(total)
