@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.metadata
+import json
 import os
 import platform
 import statistics
@@ -14,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from rich.console import Console
 
 Times = dict[Any, list[float]]  # seconds in each round
 
@@ -34,6 +36,35 @@ def add_arguments(parser: argparse.ArgumentParser, batch: list[int]) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
     parser.add_argument("--output", metavar="DIR")
+
+
+def run_cases(
+    name: str,
+    options: argparse.Namespace,
+    build: Callable[[str, argparse.Namespace], dict],
+    measure: Callable[[dict, str, int, argparse.Namespace], dict],
+    print_case: Callable[[Console, dict, argparse.Namespace], None],
+) -> dict[str, Any]:
+    """Build the systems of each size, measure and print each batch; gives the report."""
+    console = Console()
+    report: dict[str, Any] = {"settings": vars(options), "machine": machine(), "cases": []}
+    for size in options.size:
+        readers = build(size, options)
+        for batch in options.batch:
+            console.print(f"{size}, batch {batch}, {keras.backend.backend()}: compiling, timing")
+            report["cases"].append(measure(readers, size, batch, options))
+            print_case(console, report["cases"][-1], options)
+    write_report(console, name, report, options.output)
+    return report
+
+
+def write_report(console: Console, name: str, report: dict, directory: str | None) -> None:
+    """Write the report to `directory`, where there is one, as `NAME-BACKEND.json`."""
+    if directory:
+        path = Path(directory) / f"{name}-{keras.backend.backend()}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        console.print(f"Written to {path}")
 
 
 def read_arguments(

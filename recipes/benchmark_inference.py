@@ -15,23 +15,20 @@ input is padded. Expect a few minutes for small on two cores, half an hour for b
 """
 
 import argparse
-import json
 import statistics
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import keras
 from _answering_parts import build, compile_parts, make_inputs
 from _benchmark import (
     Peak,
     ReadSpeed,
     add_arguments,
     interleaved,
-    machine,
     ratio,
     read_arguments,
+    run_cases,
     spread,
 )
 from _matrix_work import answering_work, decoder_positions, decoding_seconds
@@ -47,21 +44,7 @@ SPANS = {"whole": PARTS, "encoder": ("rerank", "encode"), "decoder": ("decode",)
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    options = parse(arguments)
-    console = Console()
-    report: dict[str, Any] = {"settings": vars(options), "machine": machine(), "cases": []}
-    for size in options.size:
-        readers = build(size, options)
-        for batch in options.batch:
-            console.print(f"{size}, batch {batch}, {keras.backend.backend()}: compiling, timing")
-            report["cases"].append(measure(readers, size, batch, options))
-            print_case(console, report["cases"][-1], options)
-    if options.output:
-        path = Path(options.output) / f"inference-{keras.backend.backend()}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        console.print(f"Written to {path}")
-    return report
+    return run_cases("inference", parse(arguments), build, measure, print_case)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

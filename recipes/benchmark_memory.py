@@ -32,7 +32,7 @@ from typing import Any
 import keras
 import keras_hub
 import numpy as np
-from _benchmark import Peak, interleaved, machine, spread
+from _benchmark import Peak, interleaved, machine, spread, write_report
 from _matrix_work import Work, encoder_work
 from _tokenizer import train_tokenizer
 from rich.console import Console
@@ -78,11 +78,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         report |= check(f"{work}/all", options.repeats)
         report["reading"] = compare_reading(options, Path(work))
     print_report(console, report)
-    if options.output:
-        path = Path(options.output) / f"memory-{keras.backend.backend()}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        console.print(f"Written to {path}")
+    write_report(console, "memory", report, options.output)
     return report
 
 

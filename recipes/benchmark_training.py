@@ -12,15 +12,13 @@ times that, since dropout is slow there (`--jit off`).
 """
 
 import argparse
-import json
 import statistics
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from _benchmark import Peak, add_arguments, interleaved, machine, ratio, read_arguments, spread
+from _benchmark import Peak, add_arguments, interleaved, ratio, read_arguments, run_cases, spread
 from _matrix_work import training_work
 from keras import ops
 from rich.console import Console
@@ -31,21 +29,7 @@ from glimmer_keras.models.sizes import SYSTEMS
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    options = parse(arguments)
-    console = Console()
-    report: dict[str, Any] = {"settings": vars(options), "machine": machine(), "cases": []}
-    for size in options.size:
-        readers = build(size, options)
-        for batch in options.batch:
-            console.print(f"{size}, batch {batch}, {keras.backend.backend()}: compiling, timing")
-            report["cases"].append(measure(readers, size, batch, options))
-            print_case(console, report["cases"][-1], options)
-    if options.output:
-        path = Path(options.output) / f"training-{keras.backend.backend()}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        console.print(f"Written to {path}")
-    return report
+    return run_cases("training", parse(arguments), build, measure, print_case)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -75,3 +75,14 @@ def make_glimmer():
         )
 
     return make
+
+
+@pytest.fixture
+def files():
+    """Gives the bytes of all files below a folder, by name."""
+
+    def read(path):
+        found = sorted(p for p in path.rglob("*") if p.is_file())
+        return {str(p.relative_to(path)): p.read_bytes() for p in found}
+
+    return read

@@ -52,12 +52,3 @@ def world():
         lengths,
         [StoredPassage(f"p{i}", f"Title {i % 3}", f"Text {i} of Ülm\n✓") for i in range(40)],
     )
-
-
-@pytest.fixture
-def files():
-    def read(path):
-        found = sorted(p for p in path.rglob("*") if p.is_file())
-        return {str(p.relative_to(path)): p.read_bytes() for p in found}
-
-    return read

@@ -26,12 +26,3 @@ def passages():
         )
         for i in range(22)
     ]
-
-
-@pytest.fixture
-def files():
-    def read(path):
-        found = sorted(p for p in path.rglob("*") if p.is_file())
-        return {str(p.relative_to(path)): p.read_bytes() for p in found}
-
-    return read
