@@ -101,18 +101,19 @@ def killed_and_restarted(work: Path, args: argparse.Namespace) -> dict[str, int]
     seconds = time.monotonic() - begun
     expected = files_of(whole)
     rng = random.Random(SEED)
-    counts = Counter({"runs": 0, "killed": 0, "equal stores": 0})
+    counts = Counter({"killed": 0, "equal stores": 0})
     for number in track(range(args.kills), "Killing"):
-        store = work / f"killed-{number}"
-        child = encode(work, store, args)
-        wait_for(store / "zarr.json", child)
-        time.sleep(rng.uniform(0, seconds))
-        child.kill()
-        child.communicate()
-        if child.returncode:
-            finish(encode(work, store, args))
-        counts["runs"] += 1
-        counts["killed"] += child.returncode == -signal.SIGKILL
+        store, killed = work / f"killed-{number}", False
+        while not killed:  # One that was finished already begins anew.
+            shutil.rmtree(store, ignore_errors=True)
+            child = encode(work, store, args)
+            wait_for(store / "zarr.json", child)
+            time.sleep(rng.uniform(0, seconds))
+            child.kill()
+            child.communicate()
+            killed = child.returncode == -signal.SIGKILL
+        finish(encode(work, store, args))
+        counts["killed"] += 1
         counts["equal stores"] += files_of(store) == expected
         shutil.rmtree(store)
     return dict(counts)
