@@ -1,9 +1,10 @@
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -20,7 +21,7 @@ class Line(NamedTuple):
     offset: int
 
 
-def open_file(path: str | Path) -> IO[bytes]:
+def open_file(path: str | Path) -> gzip.GzipFile | io.BufferedReader:
     """Open a file, plain or (when its name ends in `.gz`) gzipped.
 
     Raises:

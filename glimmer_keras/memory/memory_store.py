@@ -18,7 +18,7 @@ from glimmer_keras.memory.manifest import (
 )
 from glimmer_keras.memory.memory_batch import MemoryBatch
 from glimmer_keras.memory.reading import Ids, read_batch
-from glimmer_keras.memory.records import HasText
+from glimmer_keras.memory.records import HasText, hash_ids
 from glimmer_keras.memory.snapshot import Snapshot
 from glimmer_keras.memory.store_writer import StoreWriter
 from glimmer_keras.memory.stored_passage import StoredPassage
@@ -230,6 +230,12 @@ class MemoryStore:
                 f"Received: {wanted.min()} to {wanted.max()}"
             )
         return self._snapshot.passages(self._snapshot.manifest.rows_at(wanted))
+
+    def contains(self, ids: Sequence[str]) -> np.ndarray:
+        """Boolean `(n,)`: which ids are those of passages."""
+        if isinstance(ids, str):
+            raise TypeError("`ids` must be a sequence of strings. Received: one string")
+        return self._snapshot.find(hash_ids(ids))[0] >= 0
 
     def iter_passages(self) -> Iterator[StoredPassage]:
         """All passages in the order in which they were written, deleted ones left out."""
