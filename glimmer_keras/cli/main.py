@@ -5,9 +5,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from glimmer_keras.cli import encode, store
+from glimmer_keras.cli import encode, export, store
 
-COMMANDS = {"encode": encode, "store": store}
+COMMANDS = {"encode": encode, "export": export, "store": store}
 EXPECTED = (ValueError, TypeError, OSError, ImportError)
 
 

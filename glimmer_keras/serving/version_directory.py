@@ -1,0 +1,59 @@
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def version_path(path: str | os.PathLike[str]) -> Path:
+    """The directory of a version: `path` if it ends in a number, else the next free one in it.
+
+    Raises:
+        ValueError: If `path` is a URL.
+        FileExistsError: If that version is there, or `path` is a file.
+    """
+    if "://" in os.fspath(path):
+        raise ValueError(f"`path` must be a local directory. Received: path={os.fspath(path)!r}")
+    path = Path(path).absolute()
+    if path.name.isdecimal():
+        if path.exists():
+            raise FileExistsError(f"`path` must be a new version. Received: path='{path}'")
+        return path
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"`path` must be a directory. Received: path='{path}'")
+    names = [child.name for child in path.iterdir()] if path.exists() else []
+    versions = [int(name) for name in names if name.isdecimal()]
+    return path / str(max(versions, default=0) + 1)
+
+
+@contextmanager
+def new_version(path: Path) -> Iterator[Path]:
+    """A directory to write a version into, which gets its name when all of it is on the disk.
+
+    A server, which looks for numbers, does not see it before; of an interrupted one nothing is
+    left, and of a killed one a hidden directory beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+        work = Path(temporary) / path.name
+        work.mkdir()
+        yield work
+        for written in (*work.rglob("*"), work):
+            _sync(written)
+        try:
+            os.rename(work, path)
+        except OSError as error:
+            if path.exists():
+                raise FileExistsError(
+                    f"`path` must be a new version. Received: path='{path}', written meanwhile"
+                ) from error
+            raise
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
