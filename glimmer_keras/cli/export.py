@@ -13,6 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory-dtype", choices=("float32", "bfloat16"), help="of memory that is not int8"
     )
+    parser.add_argument(
+        "--text", action="store_true", help="also write DIR-text, which takes and gives strings"
+    )
     parser.add_argument("--force", action="store_true", help="write a table of any size")
 
 
@@ -33,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         "beam_size": args.beam,
         "num_passages": args.passages,
         "memory_dtype": args.memory_dtype,
+        "text": args.text,
         "force": args.force,
     }
     store = None if args.memory is None else MemoryStore.open(args.memory)

@@ -19,7 +19,6 @@ def describe(
     settings: Settings,
     store: MemoryStore | None,
     functions: Mapping[str, Any],
-    text: bool = False,
 ) -> dict[str, Any]:
     """What a client has to know of an export, as plain values.
 
@@ -28,7 +27,6 @@ def describe(
         settings: Of the export.
         store: Of the table, if there is one.
         functions: The traced function of each signature.
-        text: Whether the signatures take strings.
     """
     tokenizer = glimmer.preprocessor.tokenizer
     table = None
@@ -42,7 +40,6 @@ def describe(
         }
     return {
         "format_version": FORMAT_VERSION,
-        "text": text,
         "question_length": settings.question_length,
         "passage_length": settings.passage_length,
         "answer_length": settings.answer_length,

@@ -2,8 +2,9 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -16,12 +17,17 @@ from glimmer_keras.serving.memory_table import MemoryTable, table_bytes
 from glimmer_keras.serving.other_backend import export_from_other_backend
 from glimmer_keras.serving.settings import Settings
 from glimmer_keras.serving.signatures import Signature, core_signatures
-from glimmer_keras.serving.version_directory import new_version, version_path
+from glimmer_keras.serving.text_signatures import text_signatures
+from glimmer_keras.serving.version_directory import new_version, text_version_path, version_path
 from glimmer_keras.serving.warmup import WARMUP, write_warmup
 
 logger = logging.getLogger("glimmer_keras")
 
 MAX_TABLE_BYTES = 8 * 2**30
+TEXT_WARNING = (
+    "%s needs the SentencePiece ops of tensorflow-text: TensorFlow Serving carries its version "
+    "2.12.1, and may not load what a later one wrote. Tokenising in the client works everywhere"
+)
 
 
 def export(
@@ -32,6 +38,7 @@ def export(
     beam_size: int | None = None,
     num_passages: int | None = None,
     memory_dtype: str | None = None,
+    text: bool = False,
     max_table_bytes: int = MAX_TABLE_BYTES,
     force: bool = False,
 ) -> Path:
@@ -41,22 +48,21 @@ def export(
     core TensorFlow ops only. In all of them the batch is free and other lengths are those of the
     preprocessor: `n_q` tokens of a question, `k` passages of `n_p` tokens, `n_t` of an answer.
 
-    | signature | inputs |
-    |---|---|
-    | `answer` | question, `passage_memory` (B, k, n_p, d) of `memory_dtype`, passage mask |
-    | `answer_int8` | question, `passage_memory` int8, `passage_memory_scales` float32 (B, k, n_p), passage mask |
-    | `answer_from_tokens` | question, `passage_token_ids` int32 (B, k, n_p), passage mask |
-    | `answer_from_ids` | question, `passage_rows` int32 (B, k), rows of the table, -1 for a missing passage; with `store` |
-    | `rerank`, `rerank_int8` | as `answer`, `answer_int8`; with a scorer |
-    | `encode_memory` | `passage_token_ids` int32 (B, n_p), `passage_padding_mask` bool (B, n_p) |
+    - `answer`: question, `passage_memory` (B, k, n_p, d) of `memory_dtype`, passage mask.
+    - `answer_int8`: the same in int8, with `passage_memory_scales` float32 (B, k, n_p).
+    - `answer_from_tokens`: question, `passage_token_ids` int32 (B, k, n_p), passage mask.
+    - `answer_from_ids`, with `store`: question, `passage_rows` int32 (B, k), rows of the table, -1
+      for a missing passage.
+    - `rerank` and `rerank_int8`, with a scorer: as `answer` and `answer_int8`.
+    - `encode_memory`: `passage_token_ids` int32 and `passage_padding_mask` bool (B, n_p).
 
-    A question is `question_token_ids` int32 (B, n_q) and `question_padding_mask` bool (B, n_q), a
-    passage mask `passage_padding_mask` bool (B, k, n_p), all false where a passage is missing.
+    A question is `question_token_ids` int32 and `question_padding_mask` bool (B, n_q), a passage
+    mask `passage_padding_mask` bool (B, k, n_p), all false where a passage is missing.
 
-    What begins with `answer` gives `answer_token_ids` int32 (B, n_t), the end token last and padded;
-    `answer_lengths` int32 (B,), the end token among them; `log_probability` float32 (B,), the sum
-    of log p of these tokens, the end token's among them; and with a scorer `passage_scores`
-    float32 (B, k), -1e9 for a missing passage, and `selected_passages` int32 (B, m), best first.
+    What begins with `answer` gives `answer_token_ids` int32 (B, n_t), padded after the end token;
+    `answer_lengths` int32 (B,), the end token counted; `log_probability` float32 (B,), the sum of
+    log p of these tokens; and with a scorer `passage_scores` float32 (B, k), -1e9 for a missing
+    passage, and `selected_passages` int32 (B, m), best first.
     `rerank` gives `passage_scores` and `passage_ranking` int32 (B, k), best first;
     `encode_memory` gives `passage_memory` (B, n_p, d) of `memory_dtype`, zero on padding.
 
@@ -73,6 +79,11 @@ def export(
         beam_size: Beams to search with, as KerasHub's `BeamSampler`; `None` is greedy.
         num_passages: `k`; by default the preprocessor's, or 25.
         memory_dtype: `"float32"` or `"bfloat16"`; by default what the model computes in.
+        text: Whether to write `DIR-text/<version>` too, where all takes and gives strings.
+            The signatures have the same names, but for `answer_from_text`. `questions` is string
+            (B,) in place of the question, `passages` string (B, k), or (B,) to `encode_memory`,
+            in place of token ids and mask; `answers`, string (B,), comes beside the token ids.
+            They need the ops of tensorflow-text, which a server may have in another version.
         max_table_bytes: Largest table to write.
         force: Whether to write a larger table.
 
@@ -86,6 +97,7 @@ def export(
     """
     check_preprocessor(glimmer)
     target = version_path(path)
+    text_target = text_version_path(target) if text else None
     settings = Settings.of(glimmer, beam_size, num_passages, memory_dtype)
     if store is not None:
         check_store(glimmer, store, max_table_bytes, force)
@@ -94,21 +106,28 @@ def export(
             "beam_size": beam_size,
             "num_passages": num_passages,
             "memory_dtype": memory_dtype,
+            "text": text,
             "max_table_bytes": max_table_bytes,
             "force": force,
         }
         return export_from_other_backend(glimmer, target, store, options)
 
-    with new_version(target) as work:
+    with ExitStack() as versions:
+        work = versions.enter_context(new_version(target))
         table = None
         if store is not None:
             table = MemoryTable(store, progress=sys.stderr.isatty())
         signatures = core_signatures(glimmer, settings, table)
-        functions = write_saved_model(work, signatures)
-        description = describe(glimmer, settings, store, functions)
-        write_extras(work / "assets.extra", glimmer, signatures, description, table)
-    size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
-    logger.info("Exported %s, %.1f MB: %s", target, size / 1e6, ", ".join(signatures))
+        write(work, glimmer, settings, store, table, signatures)
+        if text_target is not None:
+            logger.warning(TEXT_WARNING, text_target)
+            work = versions.enter_context(new_version(text_target))
+            signatures = text_signatures(glimmer.preprocessor, signatures)
+            write(work, glimmer, settings, store, table, signatures)
+    for written in (target, text_target):
+        if written is not None:
+            files = [file for file in written.rglob("*") if file.is_file()]
+            logger.info("Exported %s, %.1f MB", written, sum(f.stat().st_size for f in files) / 1e6)
     return target
 
 
@@ -127,27 +146,30 @@ def check_store(glimmer: Glimmer, store: MemoryStore, max_table_bytes: int, forc
     logger.info("The table of %d passages takes %.1f MB", len(store), size / 1e6)
 
 
-def write_saved_model(path: Path, signatures: dict[str, Signature]) -> dict[str, Any]:
-    """Trace and save; gives the traced functions."""
+def write(
+    path: Path,
+    glimmer: Glimmer,
+    settings: Settings,
+    store: MemoryStore | None,
+    table: MemoryTable | None,
+    signatures: Mapping[str, Signature],
+) -> None:
+    """Write all files of one version."""
     archive = keras.export.ExportArchive()
+    if any("questions" in signature.inputs for signature in signatures.values()):
+        tokenizer = glimmer.preprocessor.tokenizer
+        tokenizer.set_proto(tokenizer.proto)  # its resource may be lost: see the preprocessor
+        archive.track(tokenizer)
     with core_ops():
         functions = {
             name: archive.add_endpoint(name, signature.run, [signature.inputs])
             for name, signature in signatures.items()
         }
         archive.write_out(str(path), verbose=False)
-        return {name: function.get_concrete_function() for name, function in functions.items()}
-
-
-def write_extras(
-    folder: Path,
-    glimmer: Glimmer,
-    signatures: dict[str, Signature],
-    description: dict[str, Any],
-    table: MemoryTable | None,
-) -> None:
-    """Write what a client and a server need beside the SavedModel."""
+        traced = {name: function.get_concrete_function() for name, function in functions.items()}
+    folder = path / "assets.extra"
     folder.mkdir()
+    description = describe(glimmer, settings, store, traced)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
     (folder / TOKENIZER).write_bytes(glimmer.preprocessor.tokenizer.proto)
     write_warmup(folder / WARMUP, {name: s.inputs for name, s in signatures.items()})

@@ -26,6 +26,15 @@ def version_path(path: str | os.PathLike[str]) -> Path:
     return path / str(max(versions, default=0) + 1)
 
 
+def text_version_path(path: Path) -> Path:
+    """Where the strings of a version are: `DIR-text/<version>` for `DIR/<version>`.
+
+    Raises:
+        FileExistsError: If it is there.
+    """
+    return version_path(path.parent.with_name(f"{path.parent.name}-text") / path.name)
+
+
 @contextmanager
 def new_version(path: Path) -> Iterator[Path]:
     """A directory to write a version into, which gets its name when all of it is on the disk.

@@ -27,7 +27,7 @@ def write_warmup(path: Path, signatures: Mapping[str, Mapping[str, tf.TensorSpec
 
 
 def prediction_log(signature: str, inputs: Mapping[str, tf.TensorSpec]) -> bytes:
-    """A serialized `PredictionLog`; all elements of an input have one value, and it is stored once."""
+    """A serialized `PredictionLog`; an input has one value everywhere, which is stored once."""
     request = _field(MODEL_SPEC, _field(SIGNATURE_NAME, signature.encode()))
     for name, spec in inputs.items():
         value = {tf.string: "warm up", tf.bool: True}.get(spec.dtype, 0)
