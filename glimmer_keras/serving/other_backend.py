@@ -20,7 +20,7 @@ def export_from_other_backend(
     """`export` a model by way of a preset."""
     with tempfile.TemporaryDirectory(prefix="glimmer-export-") as preset:
         glimmer.save_to_preset(preset)
-        return export_preset(preset, path, store and store.path, options)
+        return export_preset(preset, path, None if store is None else store.path, options)
 
 
 def export_preset(
