@@ -159,6 +159,7 @@ def write(
     if any("questions" in signature.inputs for signature in signatures.values()):
         tokenizer = glimmer.preprocessor.tokenizer
         tokenizer.set_proto(tokenizer.proto)  # its resource may be lost: see the preprocessor
+        tokenizer.build(None)
         archive.track(tokenizer)
     with core_ops():
         functions = {

@@ -41,7 +41,7 @@ def export_preset(
     task = {"preset": preset, "path": os.fspath(path), "store": store, "options": options}
     environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    command = [sys.executable, "-m", "glimmer_keras.serving.other_backend"]
+    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
     child = subprocess.run(
         command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, env=environment
     )
@@ -71,7 +71,3 @@ def main() -> None:
         name = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
         outcome = {"error": name, "message": str(error)}
     print(json.dumps(outcome))
-
-
-if __name__ == "__main__":
-    main()
