@@ -27,9 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_arguments(added)
     args = parser.parse_args(argv)
     log = logging.getLogger("glimmer_keras")
-    handler, level = _StderrHandler(), log.level
+    handler, level, propagate = _StderrHandler(), log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    log.propagate = False  # TensorFlow gives the root logger a handler
     try:
         return COMMANDS[args.command].run(args)
     except KeyboardInterrupt:
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
+        log.propagate = propagate
 
 
 class _StderrHandler(logging.Handler):

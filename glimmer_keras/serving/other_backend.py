@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,12 +41,24 @@ def export_preset(
     """
     task = {"preset": preset, "path": os.fspath(path), "store": store, "options": options}
     environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-    child = subprocess.run(
-        command, input=json.dumps(task), stdout=subprocess.PIPE, text=True, env=environment
-    )
-    lines = child.stdout.splitlines()
+    # In a session of its own: an interruption comes from here, once, and it can clean up.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as child:
+        try:
+            said, _ = child.communicate(json.dumps(task))
+        except BaseException:
+            child.send_signal(signal.SIGINT)
+            raise
+    lines = said.splitlines()
     if child.returncode or not lines:
         raise RuntimeError(f"The process that exports failed with status {child.returncode}")
     outcome = json.loads(lines[-1])
@@ -70,4 +83,6 @@ def main() -> None:
     except (ValueError, OSError, ImportError) as error:
         name = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
         outcome = {"error": name, "message": str(error)}
+    except KeyboardInterrupt:
+        sys.exit(130)
     print(json.dumps(outcome))

@@ -1,4 +1,5 @@
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,11 +40,14 @@ def text_version_path(path: Path) -> Path:
 def new_version(path: Path) -> Iterator[Path]:
     """A directory to write a version into, which gets its name when all of it is on the disk.
 
-    A server, which looks for numbers, does not see it before; of an interrupted one nothing is
-    left, and of a killed one a hidden directory beside it.
+    A server, which looks for numbers, does not see it before. Of an interrupted one nothing is
+    left; of a killed one a hidden directory, which goes when that version is written again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+    prefix = f".{path.name}-"
+    for left in path.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary:
         work = Path(temporary) / path.name
         work.mkdir()
         yield work
