@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from glimmer_keras.cli.main import make_parser
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(
@@ -43,6 +45,8 @@ def check_command(words):
         return
     if program == "pip":
         check_extras(arguments)
+    elif program == "glimmer":
+        check_glimmer(arguments)
     elif program == "python" and arguments[0] == "-m":
         assert importlib.util.find_spec(arguments[1]), f"no module for: {shlex.join(words)}"
     elif program in ("python", "bash"):
@@ -58,6 +62,14 @@ def check_extras(arguments):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for extras in re.findall(r"\[(.*?)\]", " ".join(arguments)):
         assert set(re.split(r"\s*,\s*", extras)) <= set(project["optional-dependencies"])
+
+
+def check_glimmer(arguments):
+    try:
+        make_parser().parse_args(arguments)
+    except SystemExit as end:
+        if end.code:
+            raise AssertionError(f"no such command: glimmer {shlex.join(arguments)}") from end
 
 
 def check_flags(script, arguments):
@@ -107,7 +119,15 @@ def test_the_reader_of_blocks():
 
 
 @pytest.mark.parametrize(
-    "command", ["python recipes/none.py", "python -m no_such_module", "pip install x[none]"]
+    "command",
+    [
+        "python recipes/none.py",
+        "python -m no_such_module",
+        "pip install x[none]",
+        "glimmer bake",
+        "glimmer encode preset corpus store --no-such-option",
+        "glimmer answer my_glimmer --shop x",
+    ],
 )
 def test_what_is_not_there_is_found(command):
     with pytest.raises(AssertionError):

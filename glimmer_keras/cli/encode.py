@@ -1,13 +1,80 @@
+from __future__ import annotations
+
 import argparse
+
+from glimmer_keras.data import PassageFile
+from glimmer_keras.models import Glimmer
+from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
+from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
 
 HELP = "turn a corpus into a memory store"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="folder or name of a Glimmer preset")
-    parser.add_argument("corpus", metavar="CORPUS", help="passages as JSON lines, plain or .gz")
+    add_corpus_arguments(parser)
     parser.add_argument("store", metavar="STORE", help="path or URL of the new store")
+    parser.add_argument("--dtype", choices=["int8", "bfloat16", "float32"], default="int8")
+    parser.add_argument(
+        "--shard-size",
+        type=int,
+        default=1024,
+        metavar="N",
+        help="passages written together, the most that is lost if the command is killed (1024)",
+    )
+    add_batch_argument(parser)
+    parser.add_argument(
+        "--runner",
+        nargs=argparse.REMAINDER,
+        metavar="NAME",
+        help="encode on Apache Beam: a runner, such as DirectRunner, and after it Beam's own "
+        "options; comes last",
+    )
+
+
+def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the passages are, as `corpus_file` takes it."""
+    parser.add_argument("corpus", metavar="CORPUS", help="passages as JSON lines, plain or .gz")
+    parser.add_argument(
+        "--knowledge-source",
+        action="store_true",
+        help="CORPUS is KILT's knowledge source, pages to be cut into passages",
+    )
+    parser.add_argument(
+        "--max-words",
+        type=int,
+        default=200,
+        metavar="N",
+        help="greatest number of words in a passage of a knowledge source (200)",
+    )
+
+
+def add_batch_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tokens-per-batch",
+        type=int,
+        default=TOKENS_PER_BATCH,
+        metavar="N",
+        help=f"tokens that go through the model together ({TOKENS_PER_BATCH}); more for a GPU",
+    )
+
+
+def corpus_file(args: argparse.Namespace) -> PassageFile:
+    file = PassageFile(args.corpus, args.knowledge_source, args.max_words)
+    next(iter(file))  # What is not there, or of another form, is told before a model is loaded.
+    return file
 
 
 def run(args: argparse.Namespace) -> int:
-    raise ValueError("not there yet")
+    corpus = corpus_file(args)
+    settings = (args.store, args.dtype, args.shard_size, args.tokens_per_batch)
+    if args.runner is None:
+        store = encode_corpus(Glimmer.from_preset(args.preset), corpus, *settings)
+    else:
+        if not args.runner:
+            raise ValueError("`--runner` must be followed by the name of a Beam runner")
+        name, *rest = args.runner
+        options = [f"--runner={name}", *rest]
+        store = beam_encode_corpus(args.preset, corpus, *settings, options)
+    print(f"{store.path}: {len(store):,} passages")
+    return 0

@@ -5,9 +5,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from glimmer_keras.cli import encode, export, store
+from glimmer_keras.cli import answer, encode, export, store
 
-COMMANDS = {"encode": encode, "export": export, "store": store}
+COMMANDS = {"encode": encode, "answer": answer, "store": store, "export": export}
 EXPECTED = (ValueError, TypeError, OSError, ImportError)
 
 
@@ -17,15 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 for an error, 130 if it was interrupted.
     """
-    parser = argparse.ArgumentParser(
-        prog="glimmer",
-        description="Readers with precomputed memory. KERAS_BACKEND picks the backend.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        added = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        command.add_arguments(added)
-    args = parser.parse_args(argv)
+    args = make_parser().parse_args(argv)
     log = logging.getLogger("glimmer_keras")
     handler, level, propagate = _StderrHandler(), log.level, log.propagate
     log.addHandler(handler)
@@ -43,6 +35,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagate
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="glimmer",
+        description="Readers with precomputed memory. KERAS_BACKEND picks the backend.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        added = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        command.add_arguments(added)
+    return parser
 
 
 class _StderrHandler(logging.Handler):

@@ -1,11 +1,102 @@
+from __future__ import annotations
+
 import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from glimmer_keras.cli.encode import add_batch_argument, add_corpus_arguments, corpus_file
+from glimmer_keras.memory import MemoryStore
+from glimmer_keras.models import Glimmer
+from glimmer_keras.pipelines import append_corpus
+from glimmer_keras.pipelines.passage_progress import PassageProgress
 
 HELP = "look at a memory store, check it, add to it, delete from it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("store", metavar="STORE", help="path or URL of the store")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text)
+
+    def add_store(action: argparse.ArgumentParser) -> None:
+        action.add_argument("store", metavar="STORE", help="path or URL of the store")
+
+    info = add("info", "sizes and settings")
+    info.add_argument("--json", action="store_true", help="as JSON")
+    add_store(info)
+    add_store(add("verify", "read all of it and compare it with its checksums"))
+    append = add("append", "encode further passages into it, all or none")
+    append.add_argument("preset", metavar="PRESET", help="the preset that the store was made with")
+    add_corpus_arguments(append)
+    add_store(append)
+    add_batch_argument(append)
+    delete = add("delete", "make passages unknown, all or none")
+    add_store(delete)
+    delete.add_argument("ids", nargs="*", metavar="ID", help="of passages")
+    delete.add_argument("--from", dest="file", metavar="FILE", help="a file with an id a line")
 
 
 def run(args: argparse.Namespace) -> int:
-    raise ValueError("not there yet")
+    actions = {"info": _info, "verify": _verify, "append": _append, "delete": _delete}
+    return actions[args.action](args)
+
+
+def _info(args: argparse.Namespace) -> int:
+    info = MemoryStore.open(args.store).info()
+    if args.json:
+        print(json.dumps(info, indent=1))
+        return 0
+    table = Table(show_header=False)
+    for name, value in info.items():
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        for part, shown in parts:
+            table.add_row(f"{name} {part}".replace("_", " ").strip(), _shown(shown))
+    Console().print(table)
+    return 0
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list):
+        return " + ".join(f"{part:,}" for part in value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    store = MemoryStore.open(args.store)
+    info = store.info()
+    with PassageProgress("Verifying", info["passages"] + info["deleted"]) as shown:
+        damage = store.verify(lambda done, total: shown.advance(done - shown.done))
+    for line in damage:
+        print(line)
+    if not damage:
+        print(f"{store.path}: {len(store):,} passages, no damage")
+    return int(bool(damage))
+
+
+def _append(args: argparse.Namespace) -> int:
+    corpus = corpus_file(args)
+    # Before the model is loaded: there must be a store.
+    store = MemoryStore.open(args.store)
+    store = append_corpus(Glimmer.from_preset(args.preset), corpus, store, args.tokens_per_batch)
+    print(f"{store.path}: {len(store):,} passages")
+    return 0
+
+
+def _delete(args: argparse.Namespace) -> int:
+    ids = list(args.ids)
+    if args.file is not None:
+        lines = Path(args.file).read_text(encoding="utf-8").splitlines()
+        ids += [line.strip() for line in lines if line.strip()]
+    if not ids:
+        raise ValueError("`ID` or `--from` must name a passage to delete. Received: 0 ids")
+    store = MemoryStore.open(args.store)
+    store.delete(ids)
+    print(f"{store.path}: {len(store):,} passages")
+    return 0

@@ -3,3 +3,4 @@
 from glimmer_keras.evaluation.evaluate import evaluate as evaluate
 from glimmer_keras.evaluation.evaluate import score as score
 from glimmer_keras.evaluation.evaluate import score_table as score_table
+from glimmer_keras.evaluation.evaluate import score_tasks as score_tasks

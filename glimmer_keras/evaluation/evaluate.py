@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rich.table import Table
@@ -33,13 +33,21 @@ def evaluate(
         A table, task by metric with a row `"average"` last (see `score`), and the predictions of
         every task.
     """
+    predictions = {
+        task.name: predict(glimmer, tokens, tokenized_corpus, batch_size, progress)
+        for task, tokens in zip(tasks, tokenized_tasks, strict=True)
+    }
+    return score_tasks(tasks, corpus, predictions), predictions
+
+
+def score_tasks(
+    tasks: Sequence[Task], corpus: Corpus, predictions: Mapping[str, Predictions]
+) -> dict[str, dict[str, float]]:
+    """The table of `evaluate`, from predictions for each task by name."""
     scores = Scores()
-    predictions = {}
-    for task, tokens in zip(tasks, tokenized_tasks, strict=True):
-        predicted = predict(glimmer, tokens, tokenized_corpus, batch_size, progress)
-        predictions[task.name] = predicted
-        score(scores, task, corpus, predicted)
-    return {**scores.by_task(), "average": scores.average()}, predictions
+    for task in tasks:
+        score(scores, task, corpus, predictions[task.name])
+    return {**scores.by_task(), "average": scores.average()}
 
 
 def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) -> None:

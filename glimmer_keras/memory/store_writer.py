@@ -297,5 +297,13 @@ def _write_group(location: Location, settings: Settings) -> None:
             received = {}
         raise ValueError(
             f"{location.path} holds an unfinished store, which must be made with "
-            f"{differences(received, noted)}"
+            f"{differences(_flat(received), _flat(noted))}"
         )
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """The entries of the fingerprint beside the other settings."""
+    fingerprint = settings.get("fingerprint")
+    if not isinstance(fingerprint, dict):
+        return settings
+    return {**settings, "fingerprint": None, **fingerprint}

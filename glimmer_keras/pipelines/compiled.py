@@ -23,15 +23,13 @@ def compiled(function: Callable, variables: Sequence[Any], shape: Sequence[int |
     if backend == "jax":
         import jax
 
-        values = [variable.value for variable in variables]
-
         @jax.jit
         def run(values, *arguments):
             # As arguments, weights are not compiled in as constants.
             with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
                 return function(*arguments)
 
-        return lambda *arguments: run(values, *arguments)
+        return lambda *arguments: run([variable.value for variable in variables], *arguments)
     import torch
 
     return torch.no_grad()(function)

@@ -28,8 +28,8 @@ def encode_corpus(
 ) -> MemoryStore:
     """Compute the memory of a corpus and keep it in a store.
 
-    Killed and called again with the same arguments it goes on where it was, at most one shard
-    is computed again, and the store is the same byte for byte. Passages are cut to the
+    Killed and called again with the same arguments it goes on where it was, with the first shard
+    that is not written, and the store is the same byte for byte. Passages are cut to the
     `passage_length` of the model's preprocessor; the log tells how many were.
 
     Args:
@@ -61,7 +61,7 @@ def encode_corpus(
         "fingerprint": memory_fingerprint(glimmer),
     }
     check_repeatable(corpus)
-    store = _complete_store(path, settings, corpus)
+    store = complete_store(path, settings, corpus)
     if store is None:
         count = check_passages(corpus)
         writer = MemoryStore.create(path, **settings)
@@ -74,7 +74,7 @@ def encode_corpus(
     return store
 
 
-def _complete_store(
+def complete_store(
     path: str | os.PathLike[str], settings: dict[str, Any], corpus: Iterable[Passage]
 ) -> MemoryStore | None:
     """The store that is to be made, if it is there already; another one is an error."""

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from glimmer_keras.data import Passage, pad_tokens, padding_mask
-from glimmer_keras.models import Glimmer
+from glimmer_keras.models import Glimmer, GlimmerBackbone
 from glimmer_keras.models.fingerprint import check_preprocessor
 from glimmer_keras.pipelines.compiled import compiled
 from glimmer_keras.pipelines.prepare import token_spec
@@ -52,8 +53,7 @@ class PassageEncoder:
         self._spec = token_spec(preprocessor)
         # Few shapes where each is compiled; elsewhere less padding.
         self._few_shapes = keras.backend.backend() == "jax"
-        variables = (backbone.token_embedding.embeddings, *backbone.memory_encoder.variables)
-        self._encode = compiled(backbone.encode_memory, variables, (None, None))
+        self._encode = _compiled_encoder(backbone)
 
     def tokenize(self, passages: Sequence[Passage]) -> PassageTokens:
         """The tokens that the model's preprocessor gives, `Passage.content` being the text."""
@@ -95,6 +95,13 @@ class PassageEncoder:
         if waiting is not None:
             collect(*waiting)
         return memory
+
+
+@lru_cache(maxsize=1)
+def _compiled_encoder(backbone: GlimmerBackbone) -> Callable:
+    """Kept for the last model, so that appending to a store does not compile again."""
+    variables = (backbone.token_embedding.embeddings, *backbone.memory_encoder.variables)
+    return compiled(backbone.encode_memory, variables, (None, None))
 
 
 def plan_batches(

@@ -1,4 +1,6 @@
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -6,6 +8,7 @@ from rich.progress import track
 
 from glimmer_keras.data import TokenizedCorpus, TokenizedTask
 from glimmer_keras.models import Glimmer
+from glimmer_keras.pipelines.answer import Answer
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,30 @@ class Predictions:
         answers: A string for each example.
         passage_scores: float32 `(examples, passages)`, relevance of each retrieved passage and
             -1e9 for a missing one; `None` without a scorer.
-        selected_passages: int32 `(examples, m)`, columns of the retrieved rows, best first;
-            `None` without a scorer.
+        selected_passages: int32 `(examples, m)`, columns of the retrieved rows, best first, and
+            -1 where there are fewer passages; `None` without a scorer.
     """
 
     answers: list[str]
     passage_scores: np.ndarray | None
     selected_passages: np.ndarray | None
+
+    @classmethod
+    def from_answers(cls, answers: Sequence[Answer]) -> Predictions:
+        """What a `Reader` answered; columns are places among the passages retrieved."""
+        texts = [answer.text for answer in answers]
+        if any(passage.score is None for answer in answers for passage in answer.passages):
+            return cls(texts, None, None)
+        k = max(len(answer.passages) for answer in answers)
+        m = max(len(answer.selected) for answer in answers)
+        scores = np.full((len(answers), k), -1e9, "float32")
+        selected = np.full((len(answers), m), -1, "int32")
+        for row, answer in enumerate(answers):
+            for passage in answer.passages:
+                scores[row, passage.retrieval_rank - 1] = passage.score
+            columns = [passage.retrieval_rank - 1 for passage in answer.selected]
+            selected[row, : len(columns)] = columns
+        return cls(texts, scores, selected)
 
     def ranking(self) -> np.ndarray | None:
         """int64 `(examples, passages)`: columns of the retrieved rows, best first."""

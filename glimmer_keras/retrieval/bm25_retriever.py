@@ -110,7 +110,9 @@ class BM25Retriever:
         scores = np.zeros((len(queries), k), dtype="float32")
         kept = min(k, self.num_passages)
         for number, words in enumerate(_words(list(queries), show_progress)):
-            found = self._index.get_scores_from_ids(self._index.get_tokens_ids(words))
+            # What has no words is given an empty one, which need not be in the index.
+            known = self._index.get_tokens_ids([word for word in words if word])
+            found = self._index.get_scores_from_ids(known)
             best = top_rows(found, kept)
             rows[number, :kept] = best
             scores[number, :kept] = found[best]
@@ -140,6 +142,11 @@ class BM25Retriever:
             if path.exists():
                 os.rename(path, Path(temporary) / "old")
             os.rename(work, path)
+
+    @staticmethod
+    def is_index(path: str | Path) -> bool:
+        """Whether a folder holds what `save` wrote, of this format or another."""
+        return all((Path(path) / name).is_file() for name in (MANIFEST, "params.index.json"))
 
     @classmethod
     def load(cls, path: str | Path, *, fingerprint: str | None = None) -> BM25Retriever:

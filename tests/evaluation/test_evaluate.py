@@ -4,7 +4,7 @@ import numpy as np
 from rich.console import Console
 
 from glimmer_keras.data import Corpus, Example, Passage, Provenance, Task
-from glimmer_keras.evaluation import score, score_table
+from glimmer_keras.evaluation import score, score_table, score_tasks
 from glimmer_keras.metrics import Scores
 from glimmer_keras.pipelines import Predictions
 
@@ -40,6 +40,17 @@ def test_scores_by_hand():
     assert row["retrieved_recall"] == 1 / 2
     assert row["reranked_recall"] == 1 / 2
     assert scores.counts()["qa"]["reranked_recall"] == 2
+
+
+def test_a_table_of_tasks_has_their_average():
+    tasks = [Task(name, [example(0, (gold,), ["0"])]) for name, gold in (("a", "x"), ("b", "y"))]
+    predictions = {name: Predictions(["x"], None, None) for name in "ab"}
+    table = score_tasks(tasks, CORPUS, predictions)
+    assert {name: row["exact_match"] for name, row in table.items()} == {
+        "a": 1.0,
+        "b": 0.0,
+        "average": 0.5,
+    }
 
 
 def test_without_a_scorer_only_answers_are_scored():

@@ -154,7 +154,7 @@ def test_unknown_ids(store):
         store.read([["p1", "x"]])
     with pytest.raises(ValueError, match=r"Received: 'a', 'b', 'c' and 1 more$"):
         store.passages(["a", "b", "p1", "c", "d"])
-    for method in (store.passages, store.delete):
+    for method in (store.passages, store.delete, store.contains):
         with pytest.raises(TypeError, match=r"`ids` must be a sequence of strings"):
             method("p1")
 
@@ -233,6 +233,8 @@ def test_delete(store, world):
         store.delete(["p5", "p4"])
     np.testing.assert_array_equal(reader.read(["p3"]).values, world.values([3]))
     assert [p.id for p in store.iter_passages()] == [f"p{i}" for i in (0, 1, 2, 5, 6, 7, 8, 9)]
+    assert store.contains(["p3", "p5", "x", "p2"]).tolist() == [False, True, False, True]
+    assert store.contains([]).tolist() == []
     # An id that was deleted may come again, with other memory.
     store.append([world.memory[20]], world.lengths[20:21], [world.passages[3]])
     again = MemoryStore.open(store.path)

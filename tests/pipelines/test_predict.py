@@ -53,5 +53,22 @@ def test_predictions_equal_generate_on_the_strings(glimmer, corpus, task):
     np.testing.assert_array_equal(out.ranking()[:, :2], out.selected_passages)
 
 
+def test_answers_of_a_reader_as_predictions():
+    def passage(rank, score, selected):
+        return pipelines.RankedPassage(f"p{rank}", "", "", score, selected, rank, None)
+
+    answers = [
+        pipelines.Answer("q", "a", (passage(3, 2.0, True), passage(1, 1.0, True))),
+        pipelines.Answer("q", "b", (passage(1, 0.5, True),)),
+    ]
+    answers[0] = pipelines.Answer("q", "a", (*answers[0].passages, passage(2, -1.0, False)))
+    out = pipelines.Predictions.from_answers(answers)
+    assert out.answers == ["a", "b"]
+    assert out.passage_scores.tolist() == [[1.0, -1.0, 2.0], [0.5, -1e9, -1e9]]
+    assert out.selected_passages.tolist() == [[2, 0], [0, -1]]
+    unscored = pipelines.Answer("q", "c", (passage(1, None, True),))
+    assert pipelines.Predictions.from_answers([unscored]).passage_scores is None
+
+
 def test_without_a_scorer_there_is_no_ranking():
     assert pipelines.Predictions(["a"], None, None).ranking() is None

@@ -1,9 +1,12 @@
 import json
 
+import glimmer_keras as gk
+from glimmer_keras.memory import MemoryStore
 from recipes import quickstart
 
 
-def test_tiny_run(tmp_path, capsys):
+def test_tiny_run(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(quickstart, "TEST_QUESTIONS", 40)
     quickstart.main(["--steps", "2", "--people", "60", "--output", str(tmp_path)])
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["scores"]) == {"qa", "slots", "verify", "average"}
@@ -11,7 +14,11 @@ def test_tiny_run(tmp_path, capsys):
         assert set(row) >= {"exact_match", "retrieved_recall", "reranked_recall"}
         assert all(0 <= value <= 1 for value in row.values())
     assert len(report["history"]["distillation_loss"]) == 1
-    assert report["seconds_per_question"] > 0
+    assert set(report["seconds_per_question"]) == {"int8", "float32", "none"}
+    assert 0.9 <= report["same_selected"] <= 1
+    store = MemoryStore.open(tmp_path / "memory")
+    glimmer = gk.Glimmer.from_preset(str(tmp_path / "preset"))
+    assert gk.Reader(glimmer, store).num_passages == quickstart.NUM_PASSAGES
     said = capsys.readouterr().out
     assert "memory 1, stage A 2, stage B 1, decoder 4" in said
     assert said.count("BM25 rank") == 10  # five questions, two passages each

@@ -55,6 +55,12 @@ def test_ties_go_to_the_lower_row():
     assert scores[1].tolist() == [0, 0, 0]
 
 
+def test_a_query_without_words_finds_nothing():
+    rows, scores = BM25Retriever.build([Text("", "bonn"), Text("", "ulm")]).search(["a?", ""], 1)
+    assert rows.tolist() == [[0], [0]]
+    assert scores.tolist() == [[0], [0]]
+
+
 def test_fewer_passages_than_asked_for(retriever):
     rows, scores = retriever.search(["beethoven"], 6)
     assert rows.tolist() == [[0, 1, 2, 3, -1, -1]]

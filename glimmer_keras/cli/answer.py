@@ -1,0 +1,133 @@
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from glimmer_keras.data import read_corpus, read_task
+from glimmer_keras.memory import MemoryStore
+from glimmer_keras.models import Glimmer
+from glimmer_keras.pipelines import Answer, Reader, bm25_index, write_predictions
+
+HELP = "answer a question, a file of them, or those typed at a prompt"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", metavar="PRESET", help="folder or name of a Glimmer preset")
+    passages = parser.add_mutually_exclusive_group(required=True)
+    passages.add_argument("--store", help="path or URL of the memory of the passages")
+    passages.add_argument("--corpus", help="passages as JSON lines, encoded as they come")
+    parser.add_argument("--index", help="folder of the BM25 index (default: STORE.bm25)")
+    parser.add_argument(
+        "-k", "--num-passages", type=int, help="passages a question (default: the preset's, or 25)"
+    )
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--question", help="one question; without it a prompt waits for them")
+    asked.add_argument("--input", help="questions as JSON lines with `id` and `input`, as KILT's")
+    parser.add_argument("--ids", nargs="+", metavar="ID", help="passages to read for --question")
+    parser.add_argument("--output", help="file of KILT predictions for --input")
+    parser.add_argument("--batch-size", type=int, default=8, help="questions of --input at once")
+    parser.add_argument("--cache-mb", type=int, default=256, help="memory kept once it was read")
+    parser.add_argument("--json", action="store_true", help="print answers as JSON lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    if (args.input is None) != (args.output is None):
+        raise ValueError("`--input` and `--output` must be given together. Received: one of them")
+    if args.ids and args.question is None:
+        raise ValueError("`--ids` must come with `--question`. Received: no question")
+    task = read_task(args.input, "questions", unanswered="keep") if args.input else None
+    store = MemoryStore.open(args.store, cache_bytes=args.cache_mb * 2**20) if args.store else None
+    corpus = read_corpus(args.corpus) if args.corpus else None
+    glimmer = Glimmer.from_preset(args.preset)
+    passages = corpus if store is None else store
+    index = bm25_index(passages, args.index) if passages is not None and not args.ids else None
+    reader = Reader(
+        glimmer,
+        store,
+        index,
+        corpus=corpus,
+        num_passages=args.num_passages,
+        batch_size=args.batch_size,
+    )
+    if task and index:
+        settings = {
+            "preset": args.preset,
+            "written": weights_time(args.preset),
+            "passages": index.fingerprint,
+            "num_passages": reader.num_passages,
+        }
+        write_predictions(reader, task, args.output, settings)
+        print(f"{len(task)} answers in {args.output}", file=sys.stderr)
+        return 0
+    if args.question is not None:
+        show(reader.answer(args.question, args.ids), args.json)
+        return 0
+    for question in typed():
+        try:
+            start = time.perf_counter()
+            answer = reader.answer(question)
+            show(answer, args.json, f"{1000 * (time.perf_counter() - start):.0f} ms; ")
+        except (ValueError, OSError) as error:
+            print(f"glimmer: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 0
+
+
+def weights_time(preset: str) -> int | None:
+    """When the weights in a folder were written, in nanoseconds."""
+    weights = Path(preset) / "model.weights.h5"
+    return weights.stat().st_mtime_ns if weights.exists() else None
+
+
+def typed() -> Iterator[str]:
+    """Questions from the keyboard, or lines of a pipe; an empty one is the last."""
+    if sys.stdin.isatty():
+        import readline  # noqa: F401  gives `input` a history
+    while True:
+        try:
+            question = input("question> " if sys.stdin.isatty() else "")
+        except EOFError:
+            return
+        if not question.strip():
+            return
+        yield question
+
+
+def show(answer: Answer, as_json: bool, time_taken: str = "") -> None:
+    if as_json:
+        print(json.dumps(asdict(answer), ensure_ascii=False), flush=True)
+    else:
+        Console().print(answer_table(answer, f"{time_taken}* was read"))
+
+
+def answer_table(answer: Answer, caption: str) -> Table:
+    """The answer, and the passages with their scores; those that were read are marked."""
+    table = Table(
+        title=f"{escape(answer.question)}\n[bold]{escape(answer.text)}[/bold]",
+        caption=caption,
+        title_justify="left",
+    )
+    for name in ("", "score", "rank", "BM25"):
+        table.add_column(name, justify="right")
+    table.add_column("id")
+    table.add_column("passage", ratio=1)
+    for passage in answer.passages:
+        relevance, bm25 = (
+            "" if score is None else f"{score:.2f}"
+            for score in (passage.score, passage.retrieval_score)
+        )
+        table.add_row(
+            "*" if passage.selected else "",
+            relevance,
+            str(passage.retrieval_rank),
+            bm25,
+            escape(passage.id),
+            escape(passage.content),
+        )
+    return table

@@ -1,0 +1,66 @@
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from glimmer_keras.data import Corpus
+from glimmer_keras.memory import MemoryStore
+from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.retrieval.bm25_retriever import HasText
+
+logger = logging.getLogger("glimmer_keras")
+
+
+def bm25_index(
+    passages: MemoryStore | Corpus, path: str | Path | None = None, progress: bool = True
+) -> BM25Retriever:
+    """BM25 over passages, built once and kept on disk, and built again when they have changed.
+
+    Args:
+        passages: Those of a memory store, deleted ones left out, or of a corpus.
+        path: Folder to keep the index in. By default `{store.path}.bm25` beside a store, and for
+            a corpus it is not kept.
+        progress: Whether to show progress bars in a terminal.
+
+    Raises:
+        ValueError: If there is no `path` for a store at a URL, or it holds something else.
+        OSError: If the index cannot be written.
+    """
+    revision = passages.revision if isinstance(passages, MemoryStore) else passages.fingerprint
+    if path is None and isinstance(passages, MemoryStore):
+        if "://" in passages.path:
+            raise ValueError(
+                "`path` of an index must be given for a store that is not on a local disk. "
+                f"Received: path=None for {passages.path}"
+            )
+        path = f"{passages.path.rstrip('/')}.bm25"
+    if path is not None and Path(path).exists():
+        if not BM25Retriever.is_index(path):
+            raise ValueError(
+                f"`path` must be an index, or not be there. Received: path={str(path)!r}"
+            )
+        try:
+            return BM25Retriever.load(path, fingerprint=revision)
+        except ValueError:
+            logger.info("%s is not of the passages that are there now", path)
+    console = Console(stderr=True)
+    progress = progress and console.is_terminal
+    found = track(
+        _each(passages),
+        "Reading passages",
+        total=len(passages),
+        console=console,
+        transient=True,
+        disable=not progress,
+    )
+    index = BM25Retriever.build(list(found), fingerprint=revision, show_progress=progress)
+    if path is not None:
+        index.save(path, overwrite=True)
+        logger.info("Built %s over %d passages", path, len(index))
+    return index
+
+
+def _each(passages: MemoryStore | Corpus) -> Iterable[HasText]:
+    return passages.iter_passages() if isinstance(passages, MemoryStore) else passages

@@ -1,0 +1,84 @@
+import json
+import shutil
+
+import pytest
+
+from glimmer_keras.cli.main import main
+from glimmer_keras.memory import MemoryStore
+
+
+@pytest.fixture(scope="module")
+def made(preset, corpus, tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "store"
+    assert main(["encode", preset, corpus(0, 5), str(path), "--shard-size", "2"]) == 0
+    return path
+
+
+@pytest.fixture
+def store(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "store")
+
+
+def test_info(glimmer, store):
+    status, out, _ = glimmer("store", "info", "--json", store)
+    assert status == 0
+    assert json.loads(out) == MemoryStore.open(store).info()
+    status, out, _ = glimmer("store", "info", store)
+    assert status == 0
+    rows = {
+        line.split("│")[1].strip(): line.split("│")[2].strip() for line in out.splitlines()[1:-1]
+    }
+    assert (rows["passages"], rows["dtype"], rows["fingerprint passage length"]) == (
+        "5",
+        "int8",
+        "16",
+    )
+
+
+def test_append_verify_delete(glimmer, preset, corpus, store, tmp_path):
+    status, out, _ = glimmer("store", "append", preset, corpus(5, 9), store)
+    assert (status, out) == (0, f"{store}: 9 passages\n")
+    assert glimmer("store", "verify", store)[:2] == (0, f"{store}: 9 passages, no damage\n")
+    ids = tmp_path / "ids.txt"
+    ids.write_text("p7\n\n p2 \n", encoding="utf-8")
+    status, out, _ = glimmer("store", "delete", store, "p0", "--from", ids)
+    assert (status, out) == (0, f"{store}: 6 passages\n")
+    left = [passage.id for passage in MemoryStore.open(store).iter_passages()]
+    assert left == ["p1", "p3", "p4", "p5", "p6", "p8"]
+    status, _, err = glimmer("store", "delete", store, "p1", "p0")
+    assert (status, len(MemoryStore.open(store))) == (1, 6)
+    assert err.startswith("glimmer: error: `ids` must be ids of passages")
+
+
+def test_verify_tells_each_damage(glimmer, store):
+    file = store / "memory" / "c" / "1" / "0" / "0"
+    content = bytearray(file.read_bytes())
+    content[20] ^= 255
+    file.write_bytes(content)
+    status, out, err = glimmer("store", "verify", store)
+    assert (status, err) == (1, "")
+    (line,) = out.splitlines()
+    assert "'p2'" in line
+    assert "is damaged" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["info", "none"], "`path` must be a complete store"),
+        (["verify", "none"], "`path` must be a complete store"),
+        (["delete", "none", "p1"], "`path` must be a complete store"),
+        (["delete", "none"], "`ID` or `--from` must name a passage to delete. Received: 0 ids"),
+    ],
+)
+def test_errors(glimmer, tmp_path, monkeypatch, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = glimmer("store", *arguments)
+    assert status == 1
+    assert err.startswith(f"glimmer: error: {line}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_appending_wants_a_store_before_it_loads_a_model(glimmer, corpus, tmp_path):
+    status, _, err = glimmer("store", "append", "no such preset", corpus(0, 2), tmp_path / "none")
+    assert (status, err.startswith("glimmer: error: `path` must be a complete store")) == (1, True)

@@ -1,0 +1,215 @@
+import json
+import logging
+import subprocess
+import sys
+import time
+from unittest import mock
+
+import keras
+import numpy as np
+import pytest
+
+from glimmer_keras.data import Corpus, Passage, PassageFile
+from glimmer_keras.memory import MemoryStore, StoreWriter
+from glimmer_keras.models import memory_fingerprint
+from glimmer_keras.pipelines import encode_corpus
+from glimmer_keras.pipelines.passage_encoder import PassageEncoder
+
+SETTINGS = {"shard_size": 4, "tokens_per_batch": 70, "progress": False}
+SHARDS = 6
+ENCODE = PassageEncoder.encode
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def whole(encoder_model, passages, tmp_path_factory):
+    """A store made without interruption."""
+    path = tmp_path_factory.mktemp("whole") / "store"
+    encode_corpus(encoder_model, Corpus(passages), path, **SETTINGS)
+    return path
+
+
+@pytest.mark.smoke
+def test_a_store_holds_the_passages_and_their_memory(encoder_model, passages, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, "glimmer_keras"):
+        store = encode_corpus(encoder_model, passages, tmp_path / "s", "float32", **SETTINGS)
+    assert store.fingerprint == memory_fingerprint(encoder_model)
+    assert [(p.id, p.title, p.text) for p in store.iter_passages()] == [
+        (p.id, p.title, p.text) for p in passages
+    ]
+    tokens = PassageEncoder(encoder_model).tokenize(passages)
+    batch = store.read([passage.id for passage in passages])
+    assert f"{tokens.truncated} of 22 passages were cut to 24 tokens" in caplog.text
+    assert f"Encoded 22 passages of {tokens.lengths.sum()} tokens in" in caplog.text
+    np.testing.assert_array_equal(batch.lengths, tokens.lengths)
+    expected = encoder_model.backbone.encode_memory(tokens.ids, batch.mask)
+    expected = keras.ops.convert_to_numpy(expected) * batch.mask[..., None]
+    np.testing.assert_allclose(batch.values, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("after", range(0, 40, 7))
+def test_what_was_interrupted_goes_on_to_the_same_bytes(
+    encoder_model, passages, tmp_path, monkeypatch, whole, files, after
+):
+    path, batches, shards = tmp_path / "store", [], []
+    encode = PassageEncoder.encode
+
+    def counted(self, tokens, after_batch):
+        shards.append(len(tokens.ids))
+
+        def interrupted(rows):
+            batches.append(rows)
+            after_batch(rows)
+            if len(batches) == after + 1:
+                raise Stopped
+
+        return encode(self, tokens, interrupted)
+
+    monkeypatch.setattr(PassageEncoder, "encode", counted)
+    try:
+        encode_corpus(encoder_model, passages, path, **SETTINGS)
+    except Stopped:
+        assert not (path / "manifest.json").exists()
+        encode_corpus(encoder_model, passages, path, **SETTINGS)
+        assert len(shards) == SHARDS + 1
+    assert files(path) == files(whole)
+
+
+def test_an_error_of_the_disk_ends_the_work_and_loses_none(
+    encoder_model, passages, tmp_path, monkeypatch, whole, files
+):
+    path, write = tmp_path / "store", StoreWriter.write_shard
+
+    def full(self, number, *shard):
+        if number == 2:
+            raise OSError("no space left on device")
+        write(self, number, *shard)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreWriter, "write_shard", full)
+        with pytest.raises(OSError, match="no space left"):
+            encode_corpus(encoder_model, passages, path, **SETTINGS)
+    written = files(path)
+    encode_corpus(encoder_model, passages, path, **SETTINGS)
+    assert files(path) == files(whole)
+    assert written["records/c/1/0"] == files(path)["records/c/1/0"]
+
+
+def test_a_file_is_read_as_it_is_encoded(
+    encoder_model, passages, tmp_path, monkeypatch, whole, files
+):
+    source = tmp_path / "corpus.jsonl"
+    rows = [{"id": p.id, "title": p.title, "text": p.text} for p in passages]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    read, ahead, write = [], [], StoreWriter.write_shard
+
+    class Watched(PassageFile):
+        def __iter__(self):
+            read.clear()
+            for passage in super().__iter__():
+                read.append(passage.id)
+                yield passage
+
+    def watch(self, number, *shard):
+        ahead.append(len(read) - number * self.shard_size)
+        write(self, number, *shard)
+
+    monkeypatch.setattr(StoreWriter, "write_shard", watch)
+    encode_corpus(encoder_model, Watched(source), tmp_path / "store", **SETTINGS)
+    assert files(tmp_path / "store") == files(whole)
+    # The shard that is written, the one that is encoded, and the one that is tokenised.
+    assert len(ahead) == SHARDS
+    assert max(ahead) <= 3 * SETTINGS["shard_size"]
+
+
+def test_a_complete_store_is_left_as_it_is(encoder_model, passages, whole, files, monkeypatch):
+    before = files(whole)
+    with monkeypatch.context() as patch:
+        patch.setattr(PassageEncoder, "encode", None)
+        assert len(encode_corpus(encoder_model, passages, whole, **SETTINGS)) == 22
+        for other, dtype in ((passages[:-1], "int8"), (passages, "float32")):
+            with pytest.raises(
+                FileExistsError, match="`path` must hold no complete store of other"
+            ):
+                encode_corpus(encoder_model, other, whole, dtype, **SETTINGS)
+    assert files(whole) == before
+
+
+def test_an_unfinished_store_of_other_settings_is_refused(encoder_model, passages, tmp_path):
+    MemoryStore.create(tmp_path, hidden_dim=3, passage_length=4)
+    with pytest.raises(ValueError, match=r"unfinished store, which must be made with .*hidden_dim"):
+        encode_corpus(encoder_model, passages, tmp_path, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "error", "message"),
+    [
+        ([], ValueError, "at least one passage"),
+        ([Passage("a", "", "x"), Passage("a", "", "y")], ValueError, "distinct ids"),
+        (iter([Passage("a", "", "x")]), TypeError, "anew each time"),
+    ],
+)
+def test_a_bad_corpus_is_refused_before_anything_is_written(
+    encoder_model, tmp_path, corpus, error, message
+):
+    with pytest.raises(error, match=message):
+        encode_corpus(encoder_model, corpus, tmp_path / "store", **SETTINGS)
+    assert not (tmp_path / "store").exists()
+
+
+CHILD = """
+import sys
+import glimmer_keras as gk
+from glimmer_keras.pipelines.encode_corpus import encode_corpus
+preset, corpus, path = sys.argv[1:]
+glimmer = gk.Glimmer.from_preset(preset)
+corpus = gk.data.PassageFile(corpus)
+print("ready", flush=True)
+encode_corpus(glimmer, corpus, path, shard_size=4, tokens_per_batch=70)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_started_again(encoder_model, passages, tmp_path, files, rng):
+    source, preset = tmp_path / "corpus.jsonl", tmp_path / "preset"
+    rows = [{"id": f"{p.id}-{i}", "text": p.text} for i in range(20) for p in passages]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    encoder_model.save_to_preset(preset)
+
+    def start(path, first):
+        """A child that has begun to encode, or written its first shard."""
+        arguments = [sys.executable, "-c", CHILD, str(preset), str(source), str(path)]
+        child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        assert child.stdout.readline() == "ready\n"
+        while first and not (path / "records" / "c" / "0" / "0").exists():
+            time.sleep(0.001)
+        return child
+
+    seconds = {}
+    for first in (False, True):
+        child = start(tmp_path / f"whole-{first}", first)
+        started = time.monotonic()
+        assert child.stdout.readline() == "done\n"
+        seconds[first] = time.monotonic() - started
+        child.communicate()
+    expected, unfinished = files(tmp_path / "whole-True"), 0
+    assert files(tmp_path / "whole-False") == expected
+    for number in range(20):
+        path, first = tmp_path / str(number), number % 4 > 0
+        child = start(path, first)
+        time.sleep(rng.uniform(0, seconds[first]))
+        child.kill()
+        child.communicate()
+        written = files(path) if path.exists() else {}
+        unfinished += 0 < len(written) < len(expected)
+        done = sum(name.startswith("records/c/") and name.endswith("/0") for name in written)
+        with mock.patch.object(PassageEncoder, "encode", autospec=True) as encode:
+            encode.side_effect = ENCODE
+            encode_corpus(encoder_model, PassageFile(source), path, **SETTINGS)
+        assert encode.call_count == 110 - done
+        assert files(path) == expected
+    assert unfinished >= 8  # Not all were killed too early, or too late.
