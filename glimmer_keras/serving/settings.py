@@ -1,9 +1,8 @@
 from dataclasses import dataclass
 
 from glimmer_keras.models import Glimmer
+from glimmer_keras.pipelines.reader import NUM_PASSAGES
 
-# The paper's, where the preprocessor does not say how many.
-NUM_PASSAGES = 25
 MEMORY_DTYPES = ("float32", "bfloat16")
 
 
