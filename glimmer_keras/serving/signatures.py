@@ -68,7 +68,9 @@ def core_signatures(
         return run
 
     def from_tokens(inputs: Tensors) -> Tensors:
-        return from_memory(answer)(inputs | encode(inputs))
+        token_ids, mask = inputs["passage_token_ids"], inputs["passage_padding_mask"]
+        memory = glimmer.backbone.encode_memory(token_ids, mask)
+        return from_memory(answer)(inputs | {"passage_memory": memory})
 
     found = {
         "answer": Signature(floats, from_memory(answer)),
