@@ -5,9 +5,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from glimmer_keras.cli import answer, encode, export, store
+from glimmer_keras.cli import answer, encode, export, serve, store
 
-COMMANDS = {"encode": encode, "answer": answer, "store": store, "export": export}
+COMMANDS = {"encode": encode, "answer": answer, "store": store, "export": export, "serve": serve}
 EXPECTED = (ValueError, TypeError, OSError, ImportError)
 
 
