@@ -22,9 +22,14 @@ def version_path(path: str | os.PathLike[str]) -> Path:
         return path
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"`path` must be a directory. Received: path='{path}'")
-    names = [child.name for child in path.iterdir()] if path.exists() else []
-    versions = [int(name) for name in names if name.isdecimal()]
-    return path / str(max(versions, default=0) + 1)
+    newest = newest_version(path)
+    return path / str(1 if newest is None else int(newest.name) + 1)
+
+
+def newest_version(path: Path) -> Path | None:
+    """The version with the highest number in a directory, `None` where there is none."""
+    found = [child for child in path.iterdir() if child.name.isdecimal()] if path.exists() else []
+    return max(found, key=lambda child: int(child.name), default=None)
 
 
 def text_version_path(path: Path) -> Path:

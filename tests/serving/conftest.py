@@ -1,7 +1,10 @@
 import inspect
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -182,3 +185,31 @@ def replies(version, requests, tmp_path_factory):
         with np.load(folder / f"{name}.reply.npz") as reply:
             found[name] = dict(reply)
     return found
+
+
+@pytest.fixture(scope="session")
+def server(version, tmp_path_factory):
+    """gRPC and REST addresses, process, and log of imports of a server of `version`."""
+    pytest.importorskip("grpc")
+    pytest.importorskip("tensorflow_serving")
+    from glimmer_keras.serving.server import options
+
+    limits = ["--max-batch=8", "--max-message-mb=1", "--port=0", "--rest-port=0", "--page"]
+    program = [sys.executable, "-P", "-X", "importtime", str(Path(options.__file__).parent)]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [*program, str(version.parent), *limits],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    with process:
+        said = process.stdout.readline()
+        found = re.fullmatch(
+            r"Serving glimmer version 1: gRPC (\S+), REST (http://\S+:\d+)/ .*\n", said
+        )
+        assert found, said + log.read_text()[-1000:]
+        yield SimpleNamespace(grpc=found[1], rest=found[2], process=process, log=log)
+        process.terminate()
+        assert process.wait(30) == 0

@@ -50,6 +50,7 @@ class Page:
             (assets / description["tokenizer"]).read_bytes()
         )
         self._model, self._description = model, description
+        self.ask({"question": "What is built at the first request is built now?"})
 
     def ask(self, body: Any) -> dict[str, Any]:
         """From `{"question": ...}` to the answer, the passages as found, and milliseconds."""

@@ -24,6 +24,7 @@ STATUS = {
     "INTERNAL": 500,
 }
 SECONDS = 30  # that a client may take to send or receive
+MOST_DRAINED = 2**30
 Ask = Callable[[Any], Any]
 
 
@@ -46,6 +47,7 @@ def make_rest_server(
 
     class Handler(BaseHTTPRequestHandler):
         timeout = SECONDS
+        _unread = 0
         server_version, sys_version = "glimmer", ""
 
         def do_GET(self) -> None:
@@ -55,6 +57,8 @@ def make_rest_server(
                 self._answer(lambda: _get(model, self.path))
 
         def do_POST(self) -> None:
+            length = self.headers.get("Content-Length", "")
+            self._unread = int(length) if re.fullmatch(r"\d{1,15}", length) else 0
             self._answer(self._post)
 
         def log_message(self, format: str, *args: Any) -> None:
@@ -70,13 +74,13 @@ def make_rest_server(
                 return ask(body) if asked and ask else _predict(model, self.path, body)
 
         def _body(self) -> Any:
-            length = self.headers.get("Content-Length", "")
-            if not re.fullmatch(r"\d{1,15}", length):
-                raise RequestError("INVALID_ARGUMENT", "Content-Length must be given")
-            if int(length) > max_message_bytes:
-                raise TooLarge(f"The body has {length} bytes, and {max_message_bytes} are allowed")
+            if not self._unread:
+                raise RequestError("INVALID_ARGUMENT", "The body must not be empty")
+            if self._unread > max_message_bytes:
+                raise TooLarge(f"{self._unread} bytes, and {max_message_bytes} are allowed")
+            content, self._unread = self.rfile.read(self._unread), 0
             try:
-                return json.loads(self.rfile.read(int(length)))
+                return json.loads(content)
             except (ValueError, RecursionError) as error:
                 raise RequestError("INVALID_ARGUMENT", f"JSON Parse error: {error}") from error
 
@@ -92,7 +96,14 @@ def make_rest_server(
             except Exception as error:
                 said = str(error).splitlines() or [""]
                 code, content = 500, {"error": f"{type(error).__name__}: {said[0]}"}
+            self._drain()
             self._reply(code, json.dumps(content).encode(), "application/json")
+
+        def _drain(self) -> None:
+            """Take what was refused unread: a client listens when it has sent all."""
+            left = min(self._unread, MOST_DRAINED)
+            while left > 0 and (part := self.rfile.read(min(left, 2**16))):
+                left -= len(part)
 
         def _reply(self, code: int, body: bytes, kind: str) -> None:
             self.send_response(code)
