@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.client import HTTPConnection
@@ -307,6 +308,8 @@ def test_a_stop_waits_for_requests_and_more_than_allowed_are_refused(tmp_path, m
     def ask_and_stop():
         while not ports:
             pass
+        idle = HTTPConnection("127.0.0.1", ports[0].server_port)
+        idle.connect()  # as browsers do, and it says nothing
         first = threading.Thread(target=post, args=["first"])
         first.start()
         assert Slow.asked.wait(20)
@@ -314,8 +317,10 @@ def test_a_stop_waits_for_requests_and_more_than_allowed_are_refused(tmp_path, m
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Timer(0.3, Slow.go.set).start()
         first.join()
+        idle.close()
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    start = time.monotonic()
     thread = threading.Thread(target=ask_and_stop)
     thread.start()
     try:
@@ -323,6 +328,7 @@ def test_a_stop_waits_for_requests_and_more_than_allowed_are_refused(tmp_path, m
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    assert time.monotonic() - start < 20
     thread.join()
     assert (status, replies) == (0, {"first": 200, "second": 429})
     assert "Serving m version 1: gRPC 127.0.0.1:" in capsys.readouterr().out

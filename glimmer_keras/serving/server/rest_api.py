@@ -1,8 +1,10 @@
 """The REST paths that TensorFlow Serving has: status, metadata and predict."""
 
+import contextlib
 import json
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -28,13 +30,46 @@ MOST_DRAINED = 2**30
 Ask = Callable[[Any], Any]
 
 
+class RestServer(ThreadingHTTPServer):
+    """Knows which connections are at a request, and waits for these alone when it stops."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *args: Any) -> None:
+        self.at_work, self._changed = 0, threading.Condition()
+        super().__init__(*args)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Holds up `stop`."""
+        with self._changed:
+            self.at_work += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.at_work -= 1
+                self._changed.notify_all()
+
+    def stop(self, seconds: float) -> None:
+        """Accept nothing more, and wait that long for what is under way."""
+        self.shutdown()
+        self.server_close()
+        with self._changed:
+            self._changed.wait_for(lambda: self.at_work == 0, seconds)
+
+    def handle_error(self, *args: Any) -> None:
+        pass  # a connection that broke
+
+
 def make_rest_server(
     model: ServedModel,
     address: tuple[str, int],
     max_message_bytes: int,
     page: bytes | None = None,
     ask: Ask | None = None,
-) -> ThreadingHTTPServer:
+) -> RestServer:
     """A server that is bound but not started.
 
     Args:
@@ -85,6 +120,10 @@ def make_rest_server(
                 raise RequestError("INVALID_ARGUMENT", f"JSON Parse error: {error}") from error
 
         def _answer(self, run: Callable[[], Any]) -> None:
+            with server.working():
+                self._answer_now(run)
+
+        def _answer_now(self, run: Callable[[], Any]) -> None:
             try:
                 code, content = 200, run()
             except TooLarge as error:
@@ -116,14 +155,8 @@ def make_rest_server(
             self.end_headers()
             self.wfile.write(body)
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = False  # closing waits for requests
-        request_queue_size = 128
-
-        def handle_error(self, *args: Any) -> None:
-            pass  # a connection that broke
-
-    return Server(address, Handler)
+    server = RestServer(address, Handler)
+    return server
 
 
 POLICY = (

@@ -43,10 +43,10 @@ def main(argv: Sequence[str]) -> int:
         f"REST http://{host}:{rest.server_port}" + ("/ has the page" if page else ""),
         flush=True,
     )
-    stopped.wait()
+    while not stopped.wait(0.2):
+        pass  # a signal that another thread got does not end a wait
     finished = server.stop(GRACE_SECONDS)
-    rest.shutdown()
-    rest.server_close()
+    rest.stop(GRACE_SECONDS)
     thread.join()
     finished.wait()
     return 0
