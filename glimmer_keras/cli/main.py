@@ -5,9 +5,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from glimmer_keras.cli import answer, encode, store
+from glimmer_keras.cli import answer, encode, export, serve, store
 
-COMMANDS = {"encode": encode, "answer": answer, "store": store}
+COMMANDS = {"encode": encode, "answer": answer, "store": store, "export": export, "serve": serve}
 EXPECTED = (ValueError, TypeError, OSError, ImportError)
 
 
@@ -19,10 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = make_parser().parse_args(argv)
     log = logging.getLogger("glimmer_keras")
-    handler, level = _StderrHandler(), log.level
+    handler, level, propagate = _StderrHandler(), log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    log.propagate = False  # Beam puts a handler of its own above.
+    log.propagate = False  # TensorFlow and Beam give the root logger handlers.
     try:
         return COMMANDS[args.command].run(args)
     except KeyboardInterrupt:
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
-        log.propagate = True
+        log.propagate = propagate
 
 
 def make_parser() -> argparse.ArgumentParser:

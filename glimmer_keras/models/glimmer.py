@@ -256,15 +256,24 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         check_inputs(inputs, self.backbone.hidden_dim, self.backbone.num_selected)
         return self.answer_from(inputs, self.backbone.read(inputs), stop_token_ids)
 
-    def answer_from(self, inputs, outputs, stop_token_ids=None):
-        """Answer a batch that has been read: `outputs` is what `GlimmerBackbone.read` gave.
+    def answer_from(self, inputs, outputs, stop_token_ids=None, memory=None, sampler=None):
+        """Answer a batch that has been read.
+
+        Args:
+            inputs: dictionary of model inputs, the decoder's being start tokens and padding.
+            outputs: what `GlimmerBackbone.read` gave for them.
+            stop_token_ids: sequence of ints, or `None`.
+            memory: what `FiDDecoder.project_memory` gave for them, if it is there already.
+            sampler: a KerasHub sampler in place of the one that the model was compiled with.
 
         Returns:
             A dictionary of `decoder_token_ids` and `decoder_padding_mask`, both `(batch,
             target_length)`, and with a scorer `passage_scores` and `selected_passages`.
         """
         backbone, decoder = self.backbone, self.backbone.decoder
-        memory, memory_mask = decoder.project_memory(**backbone.decoder_memory(inputs, outputs))
+        if memory is None:
+            memory = decoder.project_memory(**backbone.decoder_memory(inputs, outputs))
+        memory, memory_mask = memory
         prompt = inputs["decoder_token_ids"]
         prompt_mask = ops.cast(inputs["decoder_padding_mask"], "bool")
         rows, length = ops.shape(prompt)
@@ -277,7 +286,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             )
             return self.logits(states)[:, 0], states[:, 0], cache
 
-        token_ids = self.sampler(
+        token_ids = (sampler or self.sampler)(
             next=next,
             prompt=prompt,
             cache=decoder.initial_cache(rows, length),

@@ -78,7 +78,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
             with tf.init_scope():
                 self.tokenizer.set_proto(self.tokenizer.proto)
         self.check_answers(x["answers"])
-        answers, answer_mask = self._pack(x["answers"], self.answer_length, "answers")
+        answers, answer_mask = self.pack(x["answers"], self.answer_length, "answers")
         start = tf.fill(tf.shape(answers[:, :1]), self.tokenizer.pad_token_id)
         inputs = self._inputs(x)
         inputs["decoder_token_ids"] = tf.where(
@@ -141,7 +141,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         }
 
     def _inputs(self, x):
-        questions, question_mask = self._pack(x["questions"], self.question_length, "questions")
+        questions, question_mask = self.pack(x["questions"], self.question_length, "questions")
         passages = x["passages"]
         if isinstance(passages, (list, tuple)):
             if any(isinstance(row, str) for row in passages):
@@ -162,7 +162,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         if passages.shape[1] == 0:
             raise ValueError('`"passages"` must hold at least one passage a question. Received: 0')
         flat = tf.reshape(passages, (-1,))
-        token_ids, mask = self._pack(flat, self.passage_length, "passages")
+        token_ids, mask = self.pack(flat, self.passage_length, "passages")
         mask = tf.logical_and(mask, tf.strings.length(flat)[:, None] > 0)
         token_ids = tf.where(mask, token_ids, self.tokenizer.pad_token_id)
         shape = (-1, count, self.passage_length)
@@ -173,8 +173,8 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
             "passage_padding_mask": tf.reshape(mask, shape),
         }
 
-    def _pack(self, texts, length, name):
-        """Token ids and mask `(texts, length)`."""
+    def pack(self, texts, length, name):
+        """Token ids and mask `(texts, length)` of strings, `"questions"` without an end token."""
         tokens = self.tokenizer(tf.convert_to_tensor(texts, dtype="string"))
         if isinstance(tokens, list):  # outside of `tf.data`
             tokens = tf.ragged.constant(tokens, dtype="int32", ragged_rank=1)

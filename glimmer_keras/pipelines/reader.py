@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from glimmer_keras.data.token_ids import report_truncated
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.pipelines.answer import Answer
+from glimmer_keras.pipelines.find_passages import Ids, Retriever, find_passages
 from glimmer_keras.pipelines.passage_source import (
     CorpusPassages,
     Found,
@@ -20,19 +21,9 @@ from glimmer_keras.pipelines.passage_source import (
     StoredPassages,
 )
 from glimmer_keras.pipelines.prepare import token_spec
-from glimmer_keras.pipelines.ranked_passage import RankedPassage
+from glimmer_keras.pipelines.rank_passages import rank_passages
 
 NUM_PASSAGES = 25
-
-Ids = Sequence[str]
-
-
-class Retriever(Protocol):
-    """First-stage retrieval, as `retrieval.BM25Retriever` does it."""
-
-    def __len__(self) -> int: ...
-
-    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 class Reader:
@@ -161,19 +152,9 @@ class Reader:
 
     def _prepare(self, questions: list[str], passage_ids: list[Ids] | None, size: int) -> _Batch:
         """Everything before the model; the last question fills the batch up to `size`."""
-        if blank := [q for q in questions if not q.strip()]:
-            raise ValueError(f"`question` must not be blank. Received: question={blank[0]!r}")
-        if passage_ids is not None:
-            found = self._given(questions, passage_ids)
-            scores = None
-        elif self._retriever is None:
-            raise ValueError(
-                "`passage_ids` must be given to a reader without a retriever. Received: None"
-            )
-        else:
-            rows, scores = self._retriever.search(questions, self.num_passages)
-            passages = iter(self._passages.at(rows[rows >= 0].astype("int64")))
-            found = [list(islice(passages, count)) for count in (rows >= 0).sum(axis=1)]
+        found, scores = find_passages(
+            self._passages, self._retriever, questions, passage_ids, self.num_passages
+        )
         ids = [
             [passage.id for passage in row] + [None] * (self.num_passages - len(row))
             for row in found
@@ -189,44 +170,16 @@ class Reader:
         }
         return _Batch(questions, found, scores, inputs)
 
-    def _given(self, questions: list[str], passage_ids: list[Ids]) -> list[list[Found]]:
-        """The passages of ids."""
-        if len(passage_ids) != len(questions) or any(isinstance(ids, str) for ids in passage_ids):
-            raise ValueError(
-                "`passage_ids` must be a sequence of ids for each question. "
-                f"Received: {passage_ids!r} for {len(questions)} questions"
-            )
-        for ids in passage_ids:
-            if not 1 <= len(ids) <= self.num_passages:
-                raise ValueError(
-                    f"`passage_ids` must be from 1 to num_passages={self.num_passages} ids. "
-                    f"Received: {len(ids)} ids"
-                )
-        passages = iter(self._passages.find([i for ids in passage_ids for i in ids]))
-        return [list(islice(passages, len(ids))) for ids in passage_ids]
-
     def _run(self, batch: _Batch) -> list[Answer]:
         outputs = self.glimmer.generate(batch.inputs)
         relevance, selected = outputs.get("passage_scores"), outputs.get("selected_passages")
         answers = []
         for number, question in enumerate(batch.questions):
-            found = batch.passages[number]
-            order, read = list(range(len(found))), set(range(len(found)))
-            if relevance is not None:
-                best = [column for column in selected[number].tolist() if column < len(found)]
-                rest = np.argsort(-relevance[number, : len(found)], kind="stable").tolist()
-                order, read = list(dict.fromkeys(best + rest)), set(best)
-            ranked = tuple(
-                RankedPassage(
-                    found[column].id,
-                    found[column].title,
-                    found[column].text,
-                    None if relevance is None else float(relevance[number, column]),
-                    column in read,
-                    column + 1,
-                    None if batch.scores is None else float(batch.scores[number, column]),
-                )
-                for column in order
+            ranked = rank_passages(
+                batch.passages[number],
+                None if relevance is None else relevance[number],
+                None if selected is None else selected[number],
+                None if batch.scores is None else batch.scores[number],
             )
             answers.append(Answer(question, outputs["answers"][number], ranked))
         return answers

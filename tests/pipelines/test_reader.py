@@ -248,7 +248,7 @@ def test_memory_of_another_model_is_refused(tmp_path, glimmer, corpus, stores):
     message = "must be made with memory_encoder='[0-9a-f]{64}'. Received: memory_encoder='abc'$"
     with pytest.raises(ValueError, match=message):
         gk.Reader(glimmer, other)
-    with pytest.raises(ValueError, match="`passage_ids` must be given to a reader without a retr"):
+    with pytest.raises(ValueError, match="`passage_ids` must be given where there is no retriever"):
         gk.Reader(glimmer, stores["int8"]).answer("Who?")
 
 

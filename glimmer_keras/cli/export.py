@@ -1,0 +1,47 @@
+import argparse
+
+HELP = "turn a preset into a SavedModel for TensorFlow Serving"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", metavar="PRESET", help="folder or name of a Glimmer preset")
+    parser.add_argument("directory", metavar="DIR", help="where the versions of the model are")
+    parser.add_argument("--version", type=int, metavar="N", help="by default the next one")
+    parser.add_argument("--memory", metavar="STORE", help="store that becomes a table in it")
+    parser.add_argument("--beam", type=int, metavar="N", help="search with N beams, not greedily")
+    parser.add_argument("--passages", type=int, metavar="K", help="passages of a question")
+    parser.add_argument(
+        "--memory-dtype", choices=("float32", "bfloat16"), help="of memory that is not int8"
+    )
+    parser.add_argument(
+        "--text", action="store_true", help="also write DIR-text, which takes and gives strings"
+    )
+    parser.add_argument("--force", action="store_true", help="write a table of any size")
+
+
+def run(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    import keras
+
+    from glimmer_keras.memory import MemoryStore
+    from glimmer_keras.models import Glimmer
+    from glimmer_keras.serving import export
+    from glimmer_keras.serving.other_backend import export_preset
+    from glimmer_keras.serving.version_directory import version_path
+
+    path = Path(args.directory)
+    path = version_path(path if args.version is None else path / str(args.version))
+    options = {
+        "beam_size": args.beam,
+        "num_passages": args.passages,
+        "memory_dtype": args.memory_dtype,
+        "text": args.text,
+        "force": args.force,
+    }
+    store = None if args.memory is None else MemoryStore.open(args.memory)
+    if keras.backend.backend() == "tensorflow":
+        print(export(Glimmer.from_preset(args.preset), path, store, **options))
+    else:
+        print(export_preset(args.preset, path, args.memory, options))
+    return 0

@@ -1,0 +1,22 @@
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from glimmer_keras.serving.extra import check_extra
+from glimmer_keras.serving.server import options
+
+HELP = "serve an exported model on this machine, to try it and for tests"
+add_arguments = options.add_arguments
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become the server, in which nothing of this package is but its own folder."""
+    check_extra()
+    server = Path(options.__file__).parent
+    command = [sys.executable, "-P", str(server), str(args.directory)]
+    for name, value in vars(args).items():
+        if name not in ("command", "directory") and value not in (None, False):
+            command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
+    sys.stdout.flush()
+    os.execv(sys.executable, command)

@@ -1,0 +1,79 @@
+from collections.abc import Callable
+from typing import Any
+
+import keras_hub
+import tensorflow as tf
+
+from glimmer_keras.losses.perplexity_distillation import answer_log_prob
+from glimmer_keras.models import Glimmer
+from glimmer_keras.serving.settings import Settings
+
+Outputs = dict[str, tf.Tensor]
+
+
+def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
+    """A traceable function of question token ids and mask, passage memory and mask.
+
+    It reads, answers token by token until all answers have ended, and scores them; see `export`
+    for its outputs.
+    """
+    backbone, tokenizer = glimmer.backbone, glimmer.preprocessor.tokenizer
+    sampler = keras_hub.samplers.GreedySampler()
+    if settings.beam_size is not None:
+        sampler = keras_hub.samplers.BeamSampler(settings.beam_size)
+
+    @_function
+    def answer(question, question_mask, memory, memory_mask):
+        shape = tf.shape(question)[0], settings.answer_length + 1
+        inputs = _inputs(question, question_mask, memory, memory_mask) | {
+            "decoder_token_ids": tf.fill(shape, tokenizer.pad_token_id),
+            "decoder_padding_mask": tf.broadcast_to(tf.range(shape[1]) == 0, shape),
+        }
+        outputs = backbone.read(inputs)
+        projected = backbone.decoder.project_memory(**backbone.decoder_memory(inputs, outputs))
+        stop = [tokenizer.end_token_id]
+        answer = glimmer.answer_from(inputs, outputs, stop, projected, sampler)
+        token_ids, mask = answer["decoder_token_ids"], answer["decoder_padding_mask"]
+        lengths = tf.reduce_sum(tf.cast(mask[:, 1:], "int32"), axis=1)
+        found = {
+            "answer_token_ids": tf.where(mask, token_ids, tokenizer.pad_token_id)[:, 1:],
+            "answer_lengths": lengths,
+            "log_probability": log_probability(token_ids, mask, tf.reduce_max(lengths), projected),
+        }
+        scores = ("passage_scores", "selected_passages")
+        return found | {name: answer[name] for name in scores if name in answer}
+
+    def log_probability(token_ids, mask, longest, projected):
+        # One pass over all tokens, as far as the longest answer goes.
+        embeddings = backbone.token_embedding(token_ids[:, :longest])
+        states = backbone.decoder.decode(embeddings, mask[:, :longest], *projected)
+        labels, real = token_ids[:, 1 : longest + 1], mask[:, 1 : longest + 1]
+        return answer_log_prob(glimmer.logits(states), labels, real, "sum")
+
+    return answer
+
+
+def ranking(glimmer: Glimmer) -> Callable[..., Outputs]:
+    """As `answering`, but only as far as the scores."""
+
+    @_function
+    def rank(question, question_mask, memory, memory_mask):
+        outputs = glimmer.backbone.read(_inputs(question, question_mask, memory, memory_mask))
+        return {name: outputs[name] for name in ("passage_scores", "passage_ranking")}
+
+    return rank
+
+
+def _function(function: Callable) -> Any:
+    return tf.function(function, autograph=False)
+
+
+def _inputs(
+    question: tf.Tensor, question_mask: tf.Tensor, memory: tf.Tensor, memory_mask: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    return {
+        "question_token_ids": question,
+        "question_padding_mask": question_mask,
+        "passage_memory": memory,
+        "passage_padding_mask": memory_mask,
+    }

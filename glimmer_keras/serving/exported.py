@@ -1,0 +1,71 @@
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras_hub
+
+from glimmer_keras.data import Corpus, Passage, TokenSpec
+from glimmer_keras.serving.description import DESCRIPTION, FORMAT_VERSION
+from glimmer_keras.serving.version_directory import newest_version
+
+ASSETS = "assets.extra"
+
+
+class Exported:
+    """What a client reads of an export: sizes, tokenizer, and the passages of the table.
+
+    Args:
+        path: `DIR`, whose newest version it is, `DIR/<version>`, or a copy of its `assets.extra`.
+
+    Raises:
+        FileNotFoundError: If there is no `serving.json`.
+        ValueError: If it is of another format, or the vocabulary is another one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        folder = Path(path).absolute()
+        if not (folder / DESCRIPTION).is_file():
+            version = folder if folder.name.isdecimal() else newest_version(folder)
+            folder = (version or folder) / ASSETS
+        if not (folder / DESCRIPTION).is_file():
+            raise FileNotFoundError(
+                f"`export` must be what `serving.export` wrote. Received: export='{path}'"
+            )
+        self.folder = folder
+        self.description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        if self.description.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{folder}: `format_version` must be {FORMAT_VERSION}. "
+                f"Received: {self.description.get('format_version')!r}"
+            )
+        proto = (folder / self.description["tokenizer"]).read_bytes()
+        digest = hashlib.sha256(proto).hexdigest()
+        if digest != self.description["fingerprint"]["tokenizer"]:
+            raise ValueError(f"{folder}: the tokenizer is not that of the model. SHA-256: {digest}")
+        self.tokenizer = keras_hub.models.T5Tokenizer(proto)
+        self.spec = TokenSpec(
+            tokenize=self.tokenizer,
+            fingerprint=digest,
+            vocabulary_size=self.description["vocabulary_size"],
+            pad_id=self.description["pad_id"],
+            end_id=self.description["end_id"],
+            start_id=self.description["pad_id"],
+        )
+
+    @property
+    def name(self) -> str:
+        """What a server calls the model if it is told nothing else: the name of `DIR`."""
+        return self.folder.parent.parent.name
+
+    @property
+    def version(self) -> int | None:
+        """Its number, `None` in a copy of the assets alone."""
+        number = self.folder.parent.name
+        return int(number) if number.isdecimal() and self.folder.name == ASSETS else None
+
+    def table(self) -> Corpus:
+        """The passages of the table, row by row."""
+        with (self.folder / self.description["table"]["file"]).open(encoding="utf-8") as lines:
+            return Corpus([Passage(**json.loads(line)) for line in lines])

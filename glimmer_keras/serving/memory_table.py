@@ -1,0 +1,77 @@
+from collections.abc import Iterator
+from itertools import islice
+
+import tensorflow as tf
+from rich.progress import Progress
+
+from glimmer_keras.memory import MemoryStore, StoredPassage
+
+PASSAGES_AT_ONCE = 256
+
+
+class MemoryTable(tf.Module):
+    """The memory of a store as variables of a SavedModel, in which they have no size limit.
+
+    Row `n` is the `n`-th passage of `MemoryStore.iter_passages`.
+
+    Args:
+        store: Memory of at least one passage.
+        progress: Whether to show how far the reading is.
+    """
+
+    def __init__(self, store: MemoryStore, progress: bool = False) -> None:
+        super().__init__()
+        rows, length = len(store), store.passage_length
+        self.values = _variable((rows, length, store.hidden_dim), store.dtype, "memory_values")
+        self.scales = None
+        if store.dtype == "int8":
+            self.scales = _variable((rows, length), "float32", "memory_scales")
+        self.lengths = _variable((rows,), "int32", "memory_lengths")
+        self.passages: list[StoredPassage] = []
+        with Progress(transient=True, disable=not progress) as bar:
+            task = bar.add_task("Reading memory", total=rows)
+            for part in _parts(store):
+                batch = store.read([passage.id for passage in part])
+                start = len(self.passages)
+                place = slice(start, start + len(part))
+                self.values[place].assign(batch.values)
+                if self.scales is not None:
+                    self.scales[place].assign(batch.scales)
+                self.lengths[place].assign(batch.lengths)
+                self.passages += part
+                bar.update(task, completed=len(self.passages))
+
+    def replace_rows(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Model inputs with memory in place of `passage_rows`; row -1 is a missing passage."""
+        rest = dict(inputs)
+        rows = rest.pop("passage_rows")
+        count, length = self.values.shape[:2]
+        known = tf.logical_and(rows >= -1, rows < count)
+        message = f"`passage_rows` must be from -1 to {count - 1}."
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(known), [message, rows])]):
+            places = tf.maximum(rows, 0)
+        lengths = tf.where(rows < 0, 0, tf.gather(self.lengths, places))
+        rest["passage_memory"] = tf.gather(self.values, places)
+        if self.scales is not None:
+            rest["passage_memory_scales"] = tf.gather(self.scales, places)
+        return rest | {"passage_padding_mask": tf.sequence_mask(lengths, length)}
+
+
+def table_bytes(store: MemoryStore) -> int:
+    """Size of the table of a store."""
+    token = {
+        "int8": store.hidden_dim + 4,
+        "bfloat16": 2 * store.hidden_dim,
+        "float32": 4 * store.hidden_dim,
+    }
+    return len(store) * (store.passage_length * token[store.dtype] + 4)
+
+
+def _variable(shape: tuple[int, ...], dtype: str, name: str) -> tf.Variable:
+    return tf.Variable(tf.zeros(shape, dtype), trainable=False, name=name)
+
+
+def _parts(store: MemoryStore) -> Iterator[list[StoredPassage]]:
+    passages = store.iter_passages()
+    while part := list(islice(passages, PASSAGES_AT_ONCE)):
+        yield part

@@ -1,0 +1,88 @@
+"""Exports by a process that runs Keras on TensorFlow, whatever this one runs it on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from glimmer_keras.memory import MemoryStore
+from glimmer_keras.models import Glimmer
+
+ERRORS = {error.__name__: error for error in (ValueError, FileExistsError, OSError, ImportError)}
+
+
+def export_from_other_backend(
+    glimmer: Glimmer, path: Path, store: MemoryStore | None, options: dict[str, Any]
+) -> Path:
+    """`export` a model by way of a preset."""
+    with tempfile.TemporaryDirectory(prefix="glimmer-export-") as preset:
+        glimmer.save_to_preset(preset)
+        return export_preset(preset, path, None if store is None else store.path, options)
+
+
+def export_preset(
+    preset: str, path: str | os.PathLike[str], store: str | None, options: dict[str, Any]
+) -> Path:
+    """`export` a preset in a process of its own.
+
+    Args:
+        preset: Path or name of a preset.
+        path: As in `export`.
+        store: Path or URL of a memory store, or `None`.
+        options: Keyword arguments of `export`.
+
+    Raises:
+        ValueError, OSError, ImportError: As `export` does.
+        RuntimeError: If the process failed otherwise; it has said why on stderr.
+    """
+    task = {"preset": preset, "path": os.fspath(path), "store": store, "options": options}
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    # In a session of its own: an interruption comes from here, once, and it can clean up.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as child:
+        try:
+            said, _ = child.communicate(json.dumps(task))
+        except BaseException:
+            child.send_signal(signal.SIGINT)
+            raise
+    lines = said.splitlines()
+    if child.returncode or not lines:
+        raise RuntimeError(f"The process that exports failed with status {child.returncode}")
+    outcome = json.loads(lines[-1])
+    if "error" in outcome:
+        raise ERRORS[outcome["error"]](outcome["message"])
+    return Path(outcome["path"])
+
+
+def main() -> None:
+    """Do what stdin says, and say on the last line of stdout how it went."""
+    import logging
+
+    from glimmer_keras.serving.export import export
+
+    logging.basicConfig(format="%(name)s: %(message)s")
+    logging.getLogger("glimmer_keras").setLevel(logging.INFO)
+    task = json.loads(sys.stdin.read())
+    try:
+        store = task["store"] and MemoryStore.open(task["store"])
+        glimmer = Glimmer.from_preset(task["preset"])
+        outcome = {"path": str(export(glimmer, task["path"], store, **task["options"]))}
+    except (ValueError, OSError, ImportError) as error:
+        name = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
+        outcome = {"error": name, "message": str(error)}
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(json.dumps(outcome))

@@ -1,0 +1,77 @@
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def version_path(path: str | os.PathLike[str]) -> Path:
+    """The directory of a version: `path` if it ends in a number, else the next free one in it.
+
+    Raises:
+        ValueError: If `path` is a URL.
+        FileExistsError: If that version is there, or `path` is a file.
+    """
+    if "://" in os.fspath(path):
+        raise ValueError(f"`path` must be a local directory. Received: path={os.fspath(path)!r}")
+    path = Path(path).absolute()
+    if path.name.isdecimal():
+        if path.exists():
+            raise FileExistsError(f"`path` must be a new version. Received: path='{path}'")
+        return path
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"`path` must be a directory. Received: path='{path}'")
+    newest = newest_version(path)
+    return path / str(1 if newest is None else int(newest.name) + 1)
+
+
+def newest_version(path: Path) -> Path | None:
+    """The version with the highest number in a directory, `None` where there is none."""
+    found = [child for child in path.iterdir() if child.name.isdecimal()] if path.exists() else []
+    return max(found, key=lambda child: int(child.name), default=None)
+
+
+def text_version_path(path: Path) -> Path:
+    """Where the strings of a version are: `DIR-text/<version>` for `DIR/<version>`.
+
+    Raises:
+        FileExistsError: If it is there.
+    """
+    return version_path(path.parent.with_name(f"{path.parent.name}-text") / path.name)
+
+
+@contextmanager
+def new_version(path: Path) -> Iterator[Path]:
+    """A directory to write a version into, which gets its name when all of it is on the disk.
+
+    A server, which looks for numbers, does not see it before. Of an interrupted one nothing is
+    left; of a killed one a hidden directory, which goes when that version is written again.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}-"
+    for left in path.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary:
+        work = Path(temporary) / path.name
+        work.mkdir()
+        yield work
+        for written in (*work.rglob("*"), work):
+            _sync(written)
+        try:
+            os.rename(work, path)
+        except OSError as error:
+            if path.exists():
+                raise FileExistsError(
+                    f"`path` must be a new version. Received: path='{path}', written meanwhile"
+                ) from error
+            raise
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glimmer_keras.serving.core_ops import core_ops, slice_update
+
+
+@pytest.mark.parametrize(
+    ("shape", "updated", "start"),
+    [
+        ((3, 5), (3, 1), (0, 4)),  # a sampler's tokens
+        ((3, 2, 5, 4), (3, 2, 1, 4), (0, 0, 2, 0)),  # a decoder's cache
+        ((1, 1, 5, 1), (1, 1, 1, 1), (0, 0, 0, 0)),
+        ((3, 1), (3, 1), (0, 0)),
+    ],
+)
+def test_slice_update_is_that_of_keras(rng, shape, updated, start):
+    inputs = rng.normal(size=shape).astype("float32")
+    updates = rng.normal(size=updated).astype("float32")
+    expected = keras.ops.convert_to_numpy(keras.ops.slice_update(inputs, start, updates))
+    found = slice_update(tf.constant(inputs), start, tf.constant(updates))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_other_updates_are_refused():
+    with pytest.raises(ValueError, match=r"one place of one axis.*\(3, 2\) and \(3, 5\)"):
+        slice_update(tf.zeros((3, 5)), (0, 0), tf.zeros((3, 2)))
+
+
+def test_keras_has_its_own_back():
+    original = keras.ops.slice_update
+    with core_ops():
+        assert keras.ops.slice_update is slice_update
+    assert keras.ops.slice_update is original
+    with pytest.raises(ZeroDivisionError), core_ops():
+        1 / 0  # noqa: B018
+    assert keras.ops.slice_update is original
