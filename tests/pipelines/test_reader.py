@@ -3,6 +3,7 @@ import threading
 
 import numpy as np
 import pytest
+from keras import ops
 
 import glimmer_keras as gk
 from glimmer_keras import data, pipelines
@@ -42,7 +43,7 @@ def retriever(corpus):
 def write_store(path, glimmer, corpus, dtype, **fingerprint):
     _, tokens = pipelines.tokenize([], corpus, glimmer.preprocessor)
     token_ids, mask = tokens.gather(np.arange(len(corpus)))
-    memory = np.asarray(glimmer.backbone.encode_memory(token_ids, mask))
+    memory = ops.convert_to_numpy(glimmer.backbone.encode_memory(token_ids, mask))
     made_with = memory_fingerprint(glimmer) | fingerprint
     writer = MemoryStore.create(
         path,
