@@ -56,8 +56,10 @@ def write_predictions(
             lines.append(json.dumps(prediction(example.id, answer), ensure_ascii=False) + "\n")
             file.write(lines[-1])
             file.flush()
-    part.write_text("".join(lines), encoding="utf-8")
-    os.replace(part, path)
+    whole = Path(f"{path}.whole")
+    whole.write_text("".join(lines), encoding="utf-8")
+    os.replace(whole, path)
+    part.unlink()
 
 
 def prediction(example_id: str, answer: Answer) -> dict[str, Any]:
@@ -72,7 +74,8 @@ def prediction(example_id: str, answer: Answer) -> dict[str, Any]:
 def _finished(part: Path, header: str) -> list[str]:
     """Whole lines of an interrupted run of the same settings."""
     with suppress(FileNotFoundError, UnicodeDecodeError):
-        first, *lines = part.read_text(encoding="utf-8").splitlines(keepends=True)
-        if first == header:
-            return [line for line in lines if line.endswith("\n")]
+        # Not `splitlines`: an answer may hold other ends of lines. The last line may be cut off.
+        first, *lines = part.read_text(encoding="utf-8").split("\n")
+        if f"{first}\n" == header:
+            return [f"{line}\n" for line in lines[:-1]]
     return []
