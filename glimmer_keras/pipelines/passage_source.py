@@ -45,14 +45,11 @@ class StoredPassages:
         return memory_inputs(self._store.read(ids, lengths))
 
 
-class CorpusPassages:
-    """The passages of a corpus, tokenised each time and encoded by the model."""
+class OfCorpus:
+    """Passages that are found in a corpus; subclasses turn them into inputs."""
 
-    def __init__(self, corpus: Corpus, spec: TokenSpec, passage_length: int) -> None:
+    def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._spec = spec
-        self._passage_length = passage_length
-        self._told_of_cuts = False
 
     def __len__(self) -> int:
         return len(self._corpus)
@@ -62,6 +59,16 @@ class CorpusPassages:
 
     def at(self, places: np.ndarray) -> list[Passage]:
         return [self._corpus[place] for place in places.tolist()]
+
+
+class CorpusPassages(OfCorpus):
+    """The passages of a corpus, tokenised each time and encoded by the model."""
+
+    def __init__(self, corpus: Corpus, spec: TokenSpec, passage_length: int) -> None:
+        super().__init__(corpus)
+        self._spec = spec
+        self._passage_length = passage_length
+        self._told_of_cuts = False
 
     def inputs(self, ids: Grid, lengths: Sequence[int]) -> dict[str, np.ndarray]:
         places = {i: n for n, i in enumerate(dict.fromkeys(i for row in ids for i in row if i))}
