@@ -3,12 +3,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 
 from glimmer_keras.data import Corpus, Passage
 from glimmer_keras.memory.records import hash_ids
+
+T = TypeVar("T")
 
 # Bounds the memory that looking for duplicates takes: hashes compared, and kept off the disk.
 HASHES_AT_ONCE = 2**21
@@ -16,9 +18,9 @@ HASH_BYTES = 16
 CHUNK = 1024
 
 
-def in_chunks(passages: Iterable[Passage], size: int) -> Iterator[list[Passage]]:
-    """Lists of `size` passages; the last may be shorter."""
-    iterator = iter(passages)
+def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` items; the last may be shorter."""
+    iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 

@@ -12,6 +12,7 @@ from glimmer_keras.data import Corpus, pad_tokens, padding_mask
 from glimmer_keras.data.token_ids import report_truncated
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
+from glimmer_keras.models.fingerprint import check_preprocessor
 from glimmer_keras.pipelines.answer import Answer
 from glimmer_keras.pipelines.find_passages import Ids, Retriever, find_passages
 from glimmer_keras.pipelines.passage_source import (
@@ -69,12 +70,11 @@ class Reader:
             raise ValueError(f"Either `store` or `corpus` must be given. Received: {both}")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-        fingerprint = memory_fingerprint(glimmer)
-        preprocessor = glimmer.preprocessor
+        preprocessor = check_preprocessor(glimmer)
         self._spec = token_spec(preprocessor)
         self._passages: PassageSource
         if store is not None:
-            store.check_made_with(fingerprint)
+            store.check_made_with(memory_fingerprint(glimmer))
             self._passages = StoredPassages(store)
         elif corpus is not None:
             self._passages = CorpusPassages(corpus, self._spec, preprocessor.passage_length)

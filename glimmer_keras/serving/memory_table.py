@@ -1,10 +1,8 @@
-from collections.abc import Iterator
-from itertools import islice
-
 import tensorflow as tf
 from rich.progress import Progress
 
 from glimmer_keras.memory import MemoryStore, StoredPassage
+from glimmer_keras.pipelines.check_passages import in_chunks
 
 PASSAGES_AT_ONCE = 256
 
@@ -30,7 +28,7 @@ class MemoryTable(tf.Module):
         self.passages: list[StoredPassage] = []
         with Progress(transient=True, disable=not progress) as bar:
             task = bar.add_task("Reading memory", total=rows)
-            for part in _parts(store):
+            for part in in_chunks(store.iter_passages(), PASSAGES_AT_ONCE):
                 batch = store.read([passage.id for passage in part])
                 start = len(self.passages)
                 place = slice(start, start + len(part))
@@ -69,9 +67,3 @@ def table_bytes(store: MemoryStore) -> int:
 
 def _variable(shape: tuple[int, ...], dtype: str, name: str) -> tf.Variable:
     return tf.Variable(tf.zeros(shape, dtype), trainable=False, name=name)
-
-
-def _parts(store: MemoryStore) -> Iterator[list[StoredPassage]]:
-    passages = store.iter_passages()
-    while part := list(islice(passages, PASSAGES_AT_ONCE)):
-        yield part
