@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -6,19 +7,28 @@ import keras
 import tensorflow as tf
 
 
+_tracing = threading.RLock()
+
+
 @contextmanager
 def core_ops() -> Iterator[None]:
     """While functions are traced: no ops that only XLA registers.
 
     Keras's `slice_update`, in the decoder's cache and in KerasHub's samplers, is an op of XLA,
-    which a server may lack.
+    which a server may lack. Other threads keep it; one that traces too waits for its turn.
     """
-    original = keras.ops.slice_update
-    keras.ops.slice_update = slice_update
-    try:
-        yield
-    finally:
-        keras.ops.slice_update = original
+
+    def update(*args: Any, **kwargs: Any) -> Any:
+        here = threading.get_ident() == tracing
+        return (slice_update if here else original)(*args, **kwargs)
+
+    with _tracing:
+        original, tracing = keras.ops.slice_update, threading.get_ident()
+        keras.ops.slice_update = update
+        try:
+            yield
+        finally:
+            keras.ops.slice_update = original
 
 
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> tf.Tensor:

@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -31,8 +34,32 @@ def test_other_updates_are_refused():
 def test_keras_has_its_own_back():
     original = keras.ops.slice_update
     with core_ops():
-        assert keras.ops.slice_update is slice_update
+        assert keras.ops.slice_update is not original
     assert keras.ops.slice_update is original
     with pytest.raises(ZeroDivisionError), core_ops():
         1 / 0  # noqa: B018
+    assert keras.ops.slice_update is original
+
+
+def test_threads_trace_one_after_the_other_and_others_notice_nothing():
+    original = keras.ops.slice_update
+    block = np.ones((2, 2), "float32")  # refused by the one, taken by the other
+    arguments = np.zeros((3, 5), "float32"), (0, 0), block
+    entered = threading.Event()
+
+    def trace():
+        with core_ops():
+            entered.set()
+            with pytest.raises(ValueError, match="one place of one axis"):
+                keras.ops.slice_update(tf.zeros((3, 5)), (0, 0), tf.ones((2, 2)))
+
+    with ThreadPoolExecutor(1) as pool:
+        with core_ops():
+            done = pool.submit(trace)
+            assert keras.ops.convert_to_numpy(original(*arguments)).sum() == 4
+            with ThreadPoolExecutor(1) as other:
+                updated = other.submit(keras.ops.slice_update, *arguments).result()
+            assert keras.ops.convert_to_numpy(updated).sum() == 4
+            assert not entered.wait(0.05)
+        done.result()
     assert keras.ops.slice_update is original
