@@ -1,15 +1,19 @@
 import argparse
 
+from glimmer_keras.serving.server.options import positive
+
 HELP = "turn a preset into a SavedModel for TensorFlow Serving"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="folder or name of a Glimmer preset")
     parser.add_argument("directory", metavar="DIR", help="where the versions of the model are")
-    parser.add_argument("--version", type=int, metavar="N", help="by default the next one")
+    parser.add_argument("--version", type=positive, metavar="N", help="by default the next one")
     parser.add_argument("--memory", metavar="STORE", help="store that becomes a table in it")
-    parser.add_argument("--beam", type=int, metavar="N", help="search with N beams, not greedily")
-    parser.add_argument("--passages", type=int, metavar="K", help="passages of a question")
+    parser.add_argument(
+        "--beam", type=positive, metavar="N", help="search with N beams, not greedily"
+    )
+    parser.add_argument("--passages", type=positive, metavar="K", help="passages of a question")
     parser.add_argument(
         "--memory-dtype", choices=("float32", "bfloat16"), help="of memory that is not int8"
     )
@@ -28,10 +32,12 @@ def run(args: argparse.Namespace) -> int:
     from glimmer_keras.models import Glimmer
     from glimmer_keras.serving import export
     from glimmer_keras.serving.other_backend import export_preset
-    from glimmer_keras.serving.version_directory import version_path
+    from glimmer_keras.serving.version_directory import text_version_path, version_path
 
     path = Path(args.directory)
     path = version_path(path if args.version is None else path / str(args.version))
+    if args.text:
+        text_version_path(path)  # refused before a model is loaded
     options = {
         "beam_size": args.beam,
         "num_passages": args.passages,

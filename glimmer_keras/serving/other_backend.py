@@ -1,11 +1,12 @@
 """Exports by a process that runs Keras on TensorFlow, whatever this one runs it on."""
 
+import _thread
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,15 @@ def export_preset(
 
     Raises:
         ValueError, OSError, ImportError: As `export` does.
-        RuntimeError: If the process failed otherwise; it has said why on stderr.
+        ChildProcessError: If the process failed otherwise; it has said why on stderr.
     """
     task = {"preset": preset, "path": os.fspath(path), "store": store, "options": options}
     environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-    # In a session of its own: an interruption comes from here, once, and it can clean up.
+    command = [sys.executable, "-c", f"from {__name__} import main; main()", json.dumps(task)]
+    # In a session of its own, where no terminal interrupts it: it gives up and cleans up when its
+    # stdin ends, which happens here, and however else this process ends.
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -53,14 +55,15 @@ def export_preset(
         env=environment,
         start_new_session=True,
     ) as child:
+        assert child.stdin is not None and child.stdout is not None
         try:
-            said, _ = child.communicate(json.dumps(task))
-        except BaseException:
-            child.send_signal(signal.SIGINT)
-            raise
+            said = child.stdout.read()
+        finally:
+            child.stdin.close()
+            child.wait()
     lines = said.splitlines()
     if child.returncode or not lines:
-        raise RuntimeError(f"The process that exports failed with status {child.returncode}")
+        raise ChildProcessError(f"The process that exports failed with status {child.returncode}")
     outcome = json.loads(lines[-1])
     if "error" in outcome:
         raise ERRORS[outcome["error"]](outcome["message"])
@@ -68,14 +71,15 @@ def export_preset(
 
 
 def main() -> None:
-    """Do what stdin says, and say on the last line of stdout how it went."""
+    """Do what the argument says while stdin is open; the last line of stdout is how it went."""
     import logging
 
     from glimmer_keras.serving.export import export
 
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
-    task = json.loads(sys.stdin.read())
+    task = json.loads(sys.argv[1])
+    threading.Thread(target=_interrupt_at_end, args=[sys.stdin.fileno()], daemon=True).start()
     try:
         store = task["store"] and MemoryStore.open(task["store"])
         glimmer = Glimmer.from_preset(task["preset"])
@@ -86,3 +90,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     print(json.dumps(outcome))
+
+
+def _interrupt_at_end(descriptor: int) -> None:
+    while os.read(descriptor, 1):
+        pass
+    _thread.interrupt_main()

@@ -12,6 +12,7 @@ def version_path(path: str | os.PathLike[str]) -> Path:
     Raises:
         ValueError: If `path` is a URL.
         FileExistsError: If that version is there, or `path` is a file.
+        OSError: If it cannot be written there.
     """
     if "://" in os.fspath(path):
         raise ValueError(f"`path` must be a local directory. Received: path={os.fspath(path)!r}")
@@ -19,9 +20,11 @@ def version_path(path: str | os.PathLike[str]) -> Path:
     if path.name.isdecimal():
         if path.exists():
             raise FileExistsError(f"`path` must be a new version. Received: path='{path}'")
+        _check_writable(path.parent)
         return path
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"`path` must be a directory. Received: path='{path}'")
+    _check_writable(path)
     newest = newest_version(path)
     return path / str(1 if newest is None else int(newest.name) + 1)
 
@@ -67,6 +70,15 @@ def new_version(path: Path) -> Iterator[Path]:
                 ) from error
             raise
     _sync(path.parent)
+
+
+def _check_writable(directory: Path) -> None:
+    """That it, or what there is of it, takes new directories."""
+    there = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"`path` must be below a directory. Received: a file, '{there}'")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"`path` must be writable. Received: '{there}', which is not")
 
 
 def _sync(path: Path) -> None:

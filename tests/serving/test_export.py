@@ -12,7 +12,6 @@ from glimmer_keras.serving import export
 from glimmer_keras.serving.core_ops import core_ops
 from glimmer_keras.serving.settings import Settings
 from glimmer_keras.serving.signatures import core_signatures
-from glimmer_keras.serving.version_directory import new_version, version_path
 from tests import EAGERLY
 
 MODULE = importlib.import_module("glimmer_keras.serving.export")
@@ -228,22 +227,6 @@ def test_interruption_leaves_nothing(glimmer, tmp_path, monkeypatch, step):
     with pytest.raises(KeyboardInterrupt):
         export(glimmer, tmp_path / "m/1")
     assert [path.name for path in tmp_path.rglob("*")] == ["m"]
-
-
-def test_a_version_appears_when_it_is_complete(tmp_path):
-    left = tmp_path / ".3-killed/3"
-    left.mkdir(parents=True)
-    with new_version(tmp_path / "3") as work:
-        (work / "deep").mkdir()
-        (work / "deep/file").write_text("all of it")
-        assert not left.exists()
-        assert not (tmp_path / "3").exists()
-    assert (tmp_path / "3/deep/file").read_text() == "all of it"
-    assert [path.name for path in tmp_path.iterdir()] == ["3"]
-    assert version_path(tmp_path) == tmp_path / "4"
-    with pytest.raises(FileExistsError, match="written meanwhile"), new_version(tmp_path / "4"):
-        (tmp_path / "4/other").mkdir(parents=True)
-    assert [path.name for path in (tmp_path / "4").iterdir()] == ["other"]
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traced in this process")
