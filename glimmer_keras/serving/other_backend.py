@@ -55,7 +55,8 @@ def export_preset(
         env=environment,
         start_new_session=True,
     ) as child:
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         try:
             said = child.stdout.read()
         finally:

@@ -44,9 +44,7 @@ def test_an_interruption_ends_it_and_waits_for_it(program, tmp_path):
             pass
         os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        thread.start()
         export_preset("preset", tmp_path, None, {})
-    thread.join()
     assert (tmp_path / "cleaned").exists()

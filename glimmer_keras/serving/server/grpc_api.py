@@ -24,9 +24,13 @@ SIGNATURE_DEF = "signature_def"
 def make_grpc_server(
     model: ServedModel, address: str, max_message_bytes: int, threads: int
 ) -> tuple[grpc.Server, int]:
-    """A server that is bound to `host:port` but not started, and its port."""
+    """A server that is bound to `host:port` but not started, and its port.
+
+    It takes as many calls as it has threads, and refuses more: none waits in it.
+    """
     server = grpc.server(
         ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+        maximum_concurrent_rpcs=threads,
         options=[
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),

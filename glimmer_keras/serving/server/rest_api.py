@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from .grpc_api import SIGNATURE_DEF, signature_map
+from .hosts import check_host
 from .request_error import RequestError
 from .served_model import DEFAULT_SIGNATURE, ServedModel
 
@@ -20,6 +22,7 @@ PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/(\d{1,18}))?(/metadata|:pred
 STATUS = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
+    "PERMISSION_DENIED": 403,
     "NOT_FOUND": 404,
     "UNIMPLEMENTED": 405,
     "RESOURCE_EXHAUSTED": 429,
@@ -36,9 +39,11 @@ class RestServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, address: tuple[str, int], handler: Any) -> None:
         self.at_work, self._changed = 0, threading.Condition()
-        super().__init__(*args)
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -86,10 +91,8 @@ def make_rest_server(
         server_version, sys_version = "glimmer", ""
 
         def do_GET(self) -> None:
-            if page is not None and self.path.partition("?")[0] == "/":
-                self._reply(200, page, "text/html; charset=utf-8")
-            else:
-                self._answer(lambda: _get(model, self.path))
+            at_page = self.path.partition("?")[0] == "/"
+            self._answer(lambda: page if page and at_page else _get(model, self.path))
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length", "")
@@ -125,6 +128,8 @@ def make_rest_server(
 
         def _answer_now(self, run: Callable[[], Any]) -> None:
             try:
+                host = self.headers.get("Host", "")
+                check_host(host, str(server.server_address[0]), address[0])
                 code, content = 200, run()
             except TooLarge as error:
                 code, content = 413, {"error": str(error)}
@@ -136,7 +141,10 @@ def make_rest_server(
                 said = str(error).splitlines() or [""]
                 code, content = 500, {"error": f"{type(error).__name__}: {said[0]}"}
             self._drain()
-            self._reply(code, json.dumps(content).encode(), "application/json")
+            if isinstance(content, bytes):
+                self._reply(code, content, "text/html; charset=utf-8")
+            else:
+                self._reply(code, json.dumps(content).encode(), "application/json")
 
         def _drain(self) -> None:
             """Take what was refused unread: a client listens when it has sent all."""

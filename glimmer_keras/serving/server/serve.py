@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .grpc_api import make_grpc_server
+from .hosts import with_port
 from .options import make_parser
 from .rest_api import make_rest_server
 from .served_model import ServedModel, newest_version
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         limit, host = args.max_message_mb * 2**20, args.host
         rest = make_rest_server(model, (host, args.rest_port), limit, page, ask)
         threads = args.max_requests + 4  # some to refuse with
-        server, port = make_grpc_server(model, f"{host}:{args.port}", limit, threads)
+        server, port = make_grpc_server(model, with_port(host, args.port), limit, threads)
     except (ValueError, OSError, OverflowError, ImportError, RuntimeError) as error:
         print(f"glimmer: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -39,8 +40,8 @@ def main(argv: Sequence[str]) -> int:
     thread = threading.Thread(target=rest.serve_forever, name="rest")
     thread.start()
     print(
-        f"Serving {name} version {model.version}: gRPC {host}:{port}, "
-        f"REST http://{host}:{rest.server_port}" + ("/ has the page" if page else ""),
+        f"Serving {name} version {model.version}: gRPC {with_port(host, port)}, "
+        f"REST http://{with_port(host, rest.server_port)}" + ("/ has the page" if page else ""),
         flush=True,
     )
     while not stopped.wait(0.2):
