@@ -3,22 +3,11 @@ import pytest
 from glimmer_keras.serving.server.hosts import check_host, with_port
 from glimmer_keras.serving.server.request_error import RequestError
 
-OWN = [
-    "localhost",
-    "LOCALHOST:8501",
-    "127.0.0.1",
-    "127.0.0.1:1",
-    "127.8.9.1:80",
-    "[::1]",
-    "[::1]:9",
-]
+OWN = ["localhost", "LOCALHOST:8501", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:9"]
 FOREIGN = [
-    "evil.example",
-    "evil.example:8501",
-    "localhost.evil.example",
-    "127.0.0.1.evil.example:1",
+    *("evil.example", "evil.example:8501", "localhost.evil.example", "127.0.0.1.evil.example:1"),
+    *("10.0.0.1:8501", "0.0.0.0", "[::2]:8501", "", ":8501", "localhost:1:evil.example"),
 ]
-FOREIGN += ["10.0.0.1:8501", "0.0.0.0", "[::2]:8501", "", ":8501", "localhost:1:evil.example"]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])

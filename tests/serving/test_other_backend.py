@@ -2,6 +2,7 @@ import os
 import signal
 import stat
 import threading
+import time
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_an_interruption_ends_it_and_waits_for_it(program, tmp_path):
     def interrupt():
         while not (tmp_path / "started").exists():
             pass
+        time.sleep(0.5)  # for this process to come to where it waits
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
