@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from pathlib import Path
+    import os
 
     import keras
 
@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     from glimmer_keras.serving.other_backend import export_preset
     from glimmer_keras.serving.version_directory import text_version_path, version_path
 
-    path = Path(args.directory)
-    path = version_path(path if args.version is None else path / str(args.version))
+    version = () if args.version is None else (str(args.version),)
+    path = version_path(os.path.join(args.directory, *version))
     if args.text:
         text_version_path(path)  # refused before a model is loaded
     options = {

@@ -60,6 +60,18 @@ def test_passages_sent_as_text(server, version, glimmer, corpus, index):
         check(client.answer(QUESTIONS), reader.answer(QUESTIONS))
 
 
+def test_memory_that_is_not_int8(server, version, glimmer, corpus, index, tmp_path):
+    memory = gk.pipelines.encode_corpus(
+        glimmer, corpus, tmp_path / "store", "float32", progress=False
+    )
+    with (
+        Client(server.grpc, version, memory, index) as client,
+        Client(server.grpc, version, None, index, corpus=corpus) as encoding,
+    ):
+        assert client.signature == "answer"
+        check(client.answer(QUESTIONS), encoding.answer(QUESTIONS))
+
+
 def test_passages_by_id(server, version, glimmer, store):
     ids = ["p1", 'p3 "\n']
     answer = gk.Reader(glimmer, store, num_passages=4).answer("opera", ids)
