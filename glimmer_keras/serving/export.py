@@ -113,17 +113,18 @@ def export(
         return export_from_other_backend(glimmer, target, store, options)
 
     with ExitStack() as versions:
+        # What is entered last gets its name first: of two, the one that tells the next version.
+        text_work = text_target and versions.enter_context(new_version(text_target))
         work = versions.enter_context(new_version(target))
         table = None
         if store is not None:
             table = MemoryTable(store, progress=sys.stderr.isatty())
         signatures = core_signatures(glimmer, settings, table)
         write(work, glimmer, settings, store, table, signatures)
-        if text_target is not None:
+        if text_work is not None:
             logger.warning(TEXT_WARNING, text_target)
-            work = versions.enter_context(new_version(text_target))
             signatures = text_signatures(glimmer.preprocessor, signatures)
-            write(work, glimmer, settings, store, table, signatures)
+            write(text_work, glimmer, settings, store, table, signatures)
     for written in (target, text_target):
         if written is not None:
             files = [file for file in written.rglob("*") if file.is_file()]

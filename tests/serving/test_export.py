@@ -229,6 +229,22 @@ def test_interruption_leaves_nothing(glimmer, tmp_path, monkeypatch, step):
     assert [path.name for path in tmp_path.rglob("*")] == ["m"]
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exports in this process")
+def test_of_two_that_are_written_there_are_both_or_none(glimmer, tmp_path, monkeypatch):
+    def write(path, *args):
+        (path / "saved_model.pb").write_bytes(b"")
+        (tmp_path / "m/1/other").mkdir(parents=True, exist_ok=True)
+
+    for name in ("core_signatures", "text_signatures"):
+        monkeypatch.setattr(MODULE, name, lambda *args: {})
+    monkeypatch.setattr(MODULE, "write", write)
+    with pytest.raises(FileExistsError, match="m/1', written meanwhile"):
+        export(glimmer, tmp_path / "m", text=True)
+    assert list((tmp_path / "m-text").iterdir()) == []
+    assert export(glimmer, tmp_path / "m", text=True) == tmp_path / "m/2"
+    assert [path.name for path in (tmp_path / "m-text").iterdir()] == ["2"]
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traced in this process")
 def test_beams_and_no_scorer(make_model, tokens):
     fid = make_model("fid")
