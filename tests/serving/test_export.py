@@ -42,7 +42,10 @@ def generated(glimmer, inputs):
 
 
 # JAX compiles each anew.
-@pytest.mark.parametrize("name", ["answer", "answer_from_ids"] if EAGERLY else ["answer_from_ids"])
+NAMES = ["answer", "answer_from_ids"] if EAGERLY else ["answer_from_ids"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_answers_are_those_of_generate(glimmer, store, requests, replies, name):
     inputs = glimmer.preprocessor.generate_preprocess(model_inputs(store, requests, name))
     ids, lengths, expected = generated(glimmer, inputs)
@@ -53,7 +56,7 @@ def test_answers_are_those_of_generate(glimmer, store, requests, replies, name):
     np.testing.assert_array_equal(reply["selected_passages"], expected["selected_passages"])
 
 
-@pytest.mark.parametrize("name", ["answer", "answer_from_ids"] if EAGERLY else [])
+@pytest.mark.parametrize("name", NAMES)
 def test_log_probability_is_that_of_one_pass(glimmer, store, requests, replies, name):
     ids, lengths = replies[name]["answer_token_ids"], replies[name]["answer_lengths"]
     inputs = model_inputs(store, requests, name) | {

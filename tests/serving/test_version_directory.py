@@ -12,7 +12,7 @@ from glimmer_keras.serving.other_backend import export_preset
 from glimmer_keras.serving.version_directory import new_version, version_path
 
 IN_PROCESS = keras.backend.backend() == "tensorflow"
-SECONDS = 60
+SECONDS = 240
 
 
 def test_a_version_appears_when_it_is_complete(tmp_path):
