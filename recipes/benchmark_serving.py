@@ -166,7 +166,7 @@ def load(
     seconds = time.perf_counter() - started
     for connection in connections:
         connection.close()
-    flat = [memory[round(share * len(requests))]["now"] for share in (FLAT_FROM, 1)]
+    flat = [memory[round(share * len(requests))] for share in (FLAT_FROM, 1)]
     answers = {tuple(row) for row in expected["answer"]["answer_token_ids"].tolist()}
     return {
         "outcomes": dict(load.outcomes),
@@ -175,7 +175,7 @@ def load(
         "distinct_answers": len(answers),
         "seconds": seconds,
         "megabytes": memory,
-        "growth": flat[1] / flat[0] - 1,
+        "growth": {kind: flat[1][kind] / flat[0][kind] - 1 for kind in ("now", "greatest")},
     }
 
 
@@ -206,10 +206,10 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     for name, number in found["outcomes"].items():
         table.add_row(name, f"{number:,}")
     for number, memory in found["megabytes"].items():
-        table.add_row(f"MiB after {number:,}", f"{memory['now']:,.0f}")
-    table.add_row("MiB at most", f"{memory['greatest']:,.0f}")
-    first = round(FLAT_FROM * options["requests"])
-    table.add_row(f"growth after {first:,}", f"{found['growth']:+.1%}")
+        said = f"{memory['now']:,.0f}, at most {memory['greatest']:,.0f} on the way"
+        table.add_row(f"MiB after {number:,}", said)
+    said = "{now:+.1%}, at most {greatest:+.1%}".format(**found["growth"])
+    table.add_row(f"growth after {round(FLAT_FROM * options['requests']):,}", said)
     console.print(table)
     for problem in found["problems"]:
         console.print(problem)
