@@ -45,6 +45,7 @@ class Load:
         self._clients, self._inputs, self._expected = clients, inputs, expected
         self.outcomes: Counter[str] = Counter(right=0, wrong=0, lost=0, refused=0)
         self.problems: list[str] = []
+        self.seconds: list[float] = []  # of each request, its tries together
 
     def run(self, requests: Iterable[Request]) -> None:
         """All clients at once, each with its requests one after the other."""
@@ -58,7 +59,9 @@ class Load:
     def _ask_all(self, requests: list[Request]) -> Counter[str]:
         found: Counter[str] = Counter()
         for request in requests:
+            started = time.perf_counter()
             found.update(self._ask(request))
+            self.seconds.append(time.perf_counter() - started)
         return found
 
     def _ask(self, request: Request) -> list[str]:

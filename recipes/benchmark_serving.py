@@ -10,7 +10,8 @@ median over that of `generate`; the token ids of both must be the same.
 Load: `--clients` send `--requests` of 1 to 8 questions to all kinds of signatures of a smaller
 model, one of them over REST, the others by gRPC over connections of their own. Each reply is
 compared with what the model in this process says: token ids and selected passages must be the
-same, floats within 1e-3. The server's resident memory is read when its clients pause.
+same, floats within 1e-3. All signatures are asked once before, as TensorFlow Serving's warm-up
+does. The server's resident memory is read when its clients pause.
 
 Prints tables and writes DIR/serving-BACKEND.json. The backend is that of the model here; the server
 is TensorFlow always. Needs Linux. Expect five minutes for small on two cores.
@@ -34,7 +35,7 @@ from _benchmark import (
     spread,
     write_report,
 )
-from _load import Load, Predict, Request, differing
+from _load import Load, Predict, Request, differing, take
 from _served import Connection, Served, serving
 from _serving_parts import (
     ASKED,
@@ -154,6 +155,8 @@ def load(
         signature = "answer_from_ids" if client == last else str(rng.choice(list(ASKED)))
         batch = rng.integers(1, LARGEST_BATCH + 1)
         requests.append(Request(client, signature, rng.integers(0, options.questions, batch)))
+    for name in ASKED:  # a signature is built at its first request
+        clients[0](name, take(inputs[name], np.arange(1)))
     done, load, memory = 0, Load(clients, inputs, expected), {}
     started = time.perf_counter()
     with Progress(transient=True) as bar:
@@ -174,6 +177,7 @@ def load(
         "questions": sum(len(request.rows) for request in requests),
         "distinct_answers": len(answers),
         "seconds": seconds,
+        "request_seconds": percentiles(load.seconds),
         "megabytes": memory,
         "growth": {kind: flat[1][kind] / flat[0][kind] - 1 for kind in ("now", "greatest")},
     }
@@ -205,6 +209,9 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     table = Table("what", "number", title=title)
     for name, number in found["outcomes"].items():
         table.add_row(name, f"{number:,}")
+    times = found["request_seconds"]
+    said = ", ".join(f"{1000 * times[key]:,.0f}" for key in ("p50", "p95", "max"))
+    table.add_row("ms of a request, p50, p95, most", said)
     for number, memory in found["megabytes"].items():
         said = f"{memory['now']:,.0f}, at most {memory['greatest']:,.0f} on the way"
         table.add_row(f"MiB after {number:,}", said)

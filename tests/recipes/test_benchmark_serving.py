@@ -78,6 +78,7 @@ def test_clients_ask_at_once_each_its_own():
     load = Load([client(0), client(1)], INPUTS, EXPECTED)
     load.run(requests([0], [1]) + requests([2], client=1))
     assert asked == {0: [[0], [1]], 1: [[2]]}
+    assert len(load.seconds) == 3
     assert load.outcomes["right"] == 3
 
 
