@@ -16,7 +16,8 @@ def run(args: argparse.Namespace) -> int:
     server = Path(options.__file__).parent
     command = [sys.executable, "-P", str(server), str(args.directory)]
     for name, value in vars(args).items():
-        if name not in ("command", "directory") and value not in (None, False):
+        # Not by ==, to which 0, a port that the system picks, is False.
+        if name not in ("command", "directory") and value is not None and value is not False:
             command += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
     sys.stdout.flush()
     os.execv(sys.executable, command)

@@ -88,6 +88,19 @@ def test_grpc_answers(predict, requests, replies, name):
     check(predict(name, requests[name]), replies[name])
 
 
+def test_grpc_tells_the_time_it_took(channel, requests):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "glimmer", "answer_from_ids"
+    for key, value in requests["answer_from_ids"].items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    started = time.perf_counter()
+    _, call = stub.Predict.with_call(request, timeout=60)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    timing = dict(call.trailing_metadata())["server-timing"]
+    assert 0 < float(re.fullmatch(r"total;dur=(\d+\.\d{3})", timing)[1]) < milliseconds
+
+
 def test_versions_and_outputs_by_name(predict, requests, replies):
     reply = predict("rerank", requests["rerank"], version=1, outputs=["passage_ranking"])
     check(reply, {"passage_ranking": replies["rerank"]["passage_ranking"]})
@@ -346,7 +359,7 @@ def test_the_newest_version(tmp_path):
 def test_the_command_becomes_the_server(tmp_path, monkeypatch, capsys):
     started = []
     monkeypatch.setattr(command.os, "execv", lambda program, words: started.append(words))
-    main(["serve", "models/m", "--page", "--rest-port", "7"])
+    main(["serve", "models/m", "--page", "--rest-port", "0"])
     [words] = started
     assert words[1] == "-P"
     assert words[3:] == [
@@ -356,7 +369,7 @@ def test_the_command_becomes_the_server(tmp_path, monkeypatch, capsys):
         "--port",
         "8500",
         "--rest-port",
-        "7",
+        "0",
         "--page",
         "--max-batch",
         "64",
