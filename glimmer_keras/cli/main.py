@@ -5,9 +5,16 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from glimmer_keras.cli import answer, encode, export, serve, store
+from glimmer_keras.cli import answer, encode, evaluate, export, serve, store
 
-COMMANDS = {"encode": encode, "answer": answer, "store": store, "export": export, "serve": serve}
+COMMANDS = {
+    "encode": encode,
+    "answer": answer,
+    "evaluate": evaluate,
+    "store": store,
+    "export": export,
+    "serve": serve,
+}
 EXPECTED = (ValueError, TypeError, OSError, ImportError)
 
 

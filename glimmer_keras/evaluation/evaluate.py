@@ -4,9 +4,11 @@ import numpy as np
 from rich.table import Table
 
 from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
-from glimmer_keras.metrics import Scores, accuracy, exact_match, f1, recall_at
+from glimmer_keras.metrics import Scores, accuracy, exact_match, f1, found_evidence_at, rouge_l
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines import Predictions, predict
+
+ANSWER_METRICS = {"exact_match": exact_match, "f1": f1, "accuracy": accuracy, "rouge_l": rouge_l}
 
 
 def evaluate(
@@ -51,28 +53,27 @@ def score_tasks(
 
 
 def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) -> None:
-    """Add a task's scores: KILT's exact match, F1 and accuracy over all gold answers.
+    """Add a task's scores: KILT's `ANSWER_METRICS` over all gold answers.
 
     With a scorer also, for the `m` that the model selects, `retrieved_recall`: recall@m of gold
     passages as they were retrieved, and `reranked_recall`: after reranking. Examples whose
     evidence is not in the corpus do not count there.
     """
-    metrics: dict[str, list[float]] = {"exact_match": [], "f1": [], "accuracy": []}
+    metrics: dict[str, list[float]] = {name: [] for name in ANSWER_METRICS}
     selected = predictions.selected_passages
     if selected is not None:
         metrics |= {"retrieved_recall": [], "reranked_recall": []}
     for number, (example, answer) in enumerate(zip(task, predictions.answers, strict=True)):
-        metrics["exact_match"].append(exact_match(answer, example.answers))
-        metrics["f1"].append(f1(answer, example.answers))
-        metrics["accuracy"].append(accuracy(answer, example.answers))
+        for name, metric in ANSWER_METRICS.items():
+            metrics[name].append(metric(answer, example.answers))
         evidence = corpus.evidence_rows(example)
         if selected is None or not evidence or task.retrieved is None:
             continue
         retrieved = task.retrieved[number]
         m = selected.shape[1]
         reranked = np.where(selected[number] < 0, -1, retrieved[selected[number]])
-        metrics["retrieved_recall"].append(recall_at(retrieved, evidence, m))
-        metrics["reranked_recall"].append(recall_at(reranked, evidence, m))
+        metrics["retrieved_recall"].append(found_evidence_at(retrieved, evidence, m))
+        metrics["reranked_recall"].append(found_evidence_at(reranked, evidence, m))
     scores.update(task.name, **metrics)
 
 

@@ -14,14 +14,12 @@ def normalize_answer(text: str) -> str:
 
 def exact_match(prediction: str, answers: Sequence[str]) -> float:
     """1.0 if the prediction is one of the gold answers after normalisation, else 0.0."""
-    found = normalize_answer(prediction)
-    return _best(lambda answer: float(found == normalize_answer(answer)), answers)
+    return best_over(_same, prediction, answers)
 
 
 def f1(prediction: str, answers: Sequence[str]) -> float:
     """Greatest harmonic mean of precision and recall of normalised words over gold answers."""
-    found = normalize_answer(prediction).split()
-    return _best(lambda answer: _word_f1(found, normalize_answer(answer).split()), answers)
+    return best_over(_word_f1, prediction, answers)
 
 
 def accuracy(prediction: str, answers: Sequence[str]) -> float:
@@ -29,19 +27,35 @@ def accuracy(prediction: str, answers: Sequence[str]) -> float:
 
     Only blanks at the ends are disregarded. KILT uses it for fact verification and slot filling.
     """
-    found = prediction.strip()
-    return _best(lambda answer: float(found == answer.strip()), answers)
+    return best_over(lambda found, answer: float(found == answer), prediction, answers)
 
 
-def _best(score: Callable[[str], float], answers: Sequence[str]) -> float:
+def best_over(score: Callable[[str, str], float], prediction: str, answers: Sequence[str]) -> float:
+    """Greatest `score(prediction, answer)` over gold answers, all without blanks at the ends.
+
+    Blank gold answers are left out, and a blank prediction has 0.0, whatever the score is.
+
+    Raises:
+        TypeError: If `answers` is a string.
+        ValueError: If there is no gold answer that is not blank.
+    """
     if isinstance(answers, str):
         raise TypeError(f"`answers` must be a sequence of strings. Received: {answers!r}")
-    if not answers:
-        raise ValueError("`answers` must hold at least one gold answer. Received: 0 answers")
-    return max(score(answer) for answer in answers)
+    prediction, gold = prediction.strip(), [text for text in map(str.strip, answers) if text]
+    if not gold:
+        raise ValueError(
+            "`answers` must hold at least one gold answer that is not blank. "
+            f"Received: {len(answers)} answers"
+        )
+    return max(score(prediction, answer) for answer in gold) if prediction else 0.0
 
 
-def _word_f1(found: list[str], gold: list[str]) -> float:
+def _same(prediction: str, answer: str) -> float:
+    return float(normalize_answer(prediction) == normalize_answer(answer))
+
+
+def _word_f1(prediction: str, answer: str) -> float:
+    found, gold = normalize_answer(prediction).split(), normalize_answer(answer).split()
     shared = sum((Counter(found) & Counter(gold)).values())
     if shared == 0:
         return 0.0

@@ -35,6 +35,8 @@ def test_scores_by_hand():
     row = scores.by_task()["qa"]
     assert row["exact_match"] == 1 / 3  # "harp" after KILT's normalisation
     assert row["accuracy"] == 0.0
+    # As they are written, "a b" has 2 words of "a b c" and no other a word: F is 4/5.
+    assert abs(row["rouge_l"] - 4 / 5 / 3) < 1e-8
     # "a b c" normalises to "b c", "a b" to "b": precision 1, recall 1/2
     assert abs(row["f1"] - (1 + 2 / 3) / 3) < 1e-9
     assert row["retrieved_recall"] == 1 / 2
@@ -57,7 +59,7 @@ def test_without_a_scorer_only_answers_are_scored():
     task = Task("qa", [example(0, ("x",), ["0"])]).with_retrieved(np.zeros((1, 1), "int32"))
     scores = Scores()
     score(scores, task, CORPUS, Predictions(["x"], None, None))
-    assert set(scores.by_task()["qa"]) == {"exact_match", "f1", "accuracy"}
+    assert set(scores.by_task()["qa"]) == {"exact_match", "f1", "accuracy", "rouge_l"}
 
 
 def test_table_has_a_row_a_task():

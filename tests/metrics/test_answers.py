@@ -1,6 +1,6 @@
 import pytest
 
-from glimmer_keras.metrics import accuracy, exact_match, f1, normalize_answer
+from glimmer_keras.metrics import accuracy, exact_match, f1, normalize_answer, rouge_l
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,19 @@ def test_accuracy_is_without_normalisation():
     assert accuracy("supports", ["SUPPORTS"]) == 0.0
 
 
-@pytest.mark.parametrize("metric", [accuracy, exact_match, f1])
+@pytest.mark.parametrize("metric", [accuracy, exact_match, f1, rouge_l])
+def test_a_blank_prediction_has_nothing(metric):
+    # Without it "" would be "the" after normalisation.
+    assert metric(" \n", ["The", "x"]) == 0.0
+    assert exact_match("a", ["The", "x"]) == 1.0
+    assert metric("x", ["", " ", " x "]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("metric", [accuracy, exact_match, f1, rouge_l])
 def test_errors(metric):
     with pytest.raises(ValueError, match=r"`answers` must hold at least one .*Received: 0 answers"):
         metric("x", [])
+    with pytest.raises(ValueError, match="Received: 2 answers"):
+        metric("x", ["", " "])
     with pytest.raises(TypeError, match=r"`answers` must be a sequence of strings\. .*'gold'"):
         metric("x", "gold")

@@ -1,0 +1,73 @@
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from glimmer_keras.evaluation.best_preset import BestPreset
+
+
+class Model:
+    """Saves its number; where `fails`, half of it only."""
+
+    def __init__(self, number, fails=False):
+        self.number, self.fails = number, fails
+
+    def save_to_preset(self, path):
+        Path(path, "assets").mkdir(parents=True)
+        Path(path, "config.json").write_text("{}")
+        if self.fails:
+            raise KeyboardInterrupt
+        Path(path, "assets", "weights").write_text(str(self.number))
+
+
+@pytest.fixture
+def best(tmp_path):
+    best = BestPreset(tmp_path / "run" / "best")
+    best.replace(Model(1), {"average": 0.1})
+    return best
+
+
+def held(best):
+    """The number of the model and its record, when nothing else is there."""
+    assert [path.name for path in best.path.parent.iterdir()] == ["best"]
+    return int((best.path / "assets" / "weights").read_text()), best.record()
+
+
+def test_it_is_replaced_with_its_record(best):
+    assert held(best) == (1, {"average": 0.1})
+    best.replace(Model(2), {"average": 0.2})
+    assert held(best) == (2, {"average": 0.2})
+
+
+def test_one_that_is_half_written_is_cleared_away(best):
+    with pytest.raises(KeyboardInterrupt):
+        best.replace(Model(2, fails=True), {"average": 0.2})
+    again = BestPreset(best.path)
+    assert again.record() == {"average": 0.1}
+    again.recover()
+    assert held(again) == (1, {"average": 0.1})
+
+
+@pytest.mark.parametrize(("renames", "number"), [(0, 1), (1, 2), (2, 2)])
+def test_a_kill_between_renames_loses_nothing(best, monkeypatch, renames, number):
+    rename, done = os.rename, []
+
+    def killed(*names):
+        if len(done) == renames:
+            raise KeyboardInterrupt
+        done.append(names)
+        rename(*names)
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(os, "rename", killed)
+        best.replace(Model(2), {"average": 0.2})
+    again = BestPreset(best.path)
+    again.recover()
+    assert held(again) == (number, {"average": number / 10})
+
+
+def test_a_folder_of_something_else_is_an_error(tmp_path):
+    assert BestPreset(tmp_path / "none").record() is None
+    with pytest.raises(ValueError, match=r"`best` must be a new folder, or one with dev_scores"):
+        BestPreset(tmp_path).record()
