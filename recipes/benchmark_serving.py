@@ -10,8 +10,7 @@ median over that of `generate`; the token ids of both must be the same.
 Load: `--clients` send `--requests` of 1 to 8 questions to all kinds of signatures of a smaller
 model, one of them over REST, the others by gRPC over connections of their own. Each reply is
 compared with what the model in this process says: token ids and selected passages must be the
-same, floats within 1e-3. All signatures are asked once before, as TensorFlow Serving's warm-up
-does. The server's resident memory is read when its clients pause.
+same, floats within 1e-3. The server's resident memory is read when its clients pause.
 
 Prints tables and writes DIR/serving-BACKEND.json. The backend is that of the model here; the server
 is TensorFlow always. Needs Linux. Expect five minutes for small on two cores.
@@ -35,7 +34,7 @@ from _benchmark import (
     spread,
     write_report,
 )
-from _load import Load, Predict, Request, differing, take
+from _load import Load, Predict, Request, differing
 from _served import Connection, Served, serving
 from _serving_parts import (
     ASKED,
@@ -155,8 +154,6 @@ def load(
         signature = "answer_from_ids" if client == last else str(rng.choice(list(ASKED)))
         batch = rng.integers(1, LARGEST_BATCH + 1)
         requests.append(Request(client, signature, rng.integers(0, options.questions, batch)))
-    for name in ASKED:  # a signature is built at its first request
-        clients[0](name, take(inputs[name], np.arange(1)))
     done, load, memory = 0, Load(clients, inputs, expected), {}
     started = time.perf_counter()
     with Progress(transient=True) as bar:

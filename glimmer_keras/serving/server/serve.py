@@ -9,6 +9,7 @@ from .hosts import with_port
 from .options import make_parser
 from .rest_api import make_rest_server
 from .served_model import ServedModel, newest_version
+from .warm_up import warm_up
 
 GRACE_SECONDS = 30
 PAGE = Path(__file__).resolve().with_name("page.html")
@@ -29,6 +30,7 @@ def main(argv: Sequence[str]) -> int:
             from .page import Page
 
             page, ask = PAGE.read_bytes(), Page(model, path).ask
+        warm_up(model, path, stopped)
         limit, host = args.max_message_mb * 2**20, args.host
         rest = make_rest_server(model, (host, args.rest_port), limit, page, ask)
         threads = args.max_requests + 4  # some to refuse with
