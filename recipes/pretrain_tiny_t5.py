@@ -9,9 +9,10 @@ First it reads one passage, as Fusion-in-Decoder with k = 1, and mostly recites,
 to find and copy in 500 steps; then it mostly checks claims, which takes longer; then half of its
 passages are wrong ones, many of which tell what is asked of somebody with half of the name; then
 it reads two passages; then it is a GLIMMER without memory that reads two of eight, distilling what
-helps it to answer into its first three layers; and the most important of this once more. Some of the questions there still have one
-passage alone, right or wrong: a reader that must always answer learns to guess, and its guesses
-teach ranking nothing. The run's own figures are in the report.json beside the preset.
+helps it to answer into its first three layers; and the most important of this once more. Some of
+the last questions have one passage alone, right or wrong: a reader that must always answer learns
+to guess, and its guesses teach ranking nothing. The run's own figures are in the report.json
+beside the preset.
 """
 
 import argparse
