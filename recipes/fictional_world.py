@@ -202,7 +202,7 @@ def _comparisons(
     ids: dict[int, str],
     passages: list[_Passage],
 ) -> list[Row]:
-    """Which of two entities has the earlier year; each year on its own entity's passage once."""
+    """The earlier of two entities' years; each year on its own entity's passage once."""
     rows: list[Row] = []
     for relation, questions in WORDS["comparisons"].items():
         facts = [
@@ -216,7 +216,7 @@ def _comparisons(
                 continue
             pair = rng.sample([fact, rng.choice(others)], 2)
             text = rng.choice(questions).format(a=pair[0].subject, b=pair[1].subject)
-            earlier = min(pair, key=lambda fact: fact.value).subject
+            earlier = min(fact.value for fact in pair)
             evidence = [ids[fact.passage] for fact in pair]
             rows.append(_row("compare", split, len(rows), text, earlier, evidence))
     return rows
