@@ -54,7 +54,7 @@ def introduction(summary: dict[str, Any]) -> list[str]:
         "The checkpoint with the best average is scored, chosen on the questions it is scored on, "
         "as in the paper."
         if summary["best_checkpoint"]
-        else "The last step is scored: no checkpoint was selected, and nothing was tuned here."
+        else "The last step is scored: no checkpoint was selected on these questions."
     )
     recall = ", ".join(
         f"{values['average']:.1f} % at {depth}"

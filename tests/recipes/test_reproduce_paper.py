@@ -215,7 +215,8 @@ def test_starts(scale):
 
 
 def test_a_killed_run_goes_on(scale, tmp_path, monkeypatch, capsys):
-    """Two cells: the second is killed, and the same command runs it alone."""
+    """Two cells: the second is killed in step 2, and the same command goes on from step 1."""
+    scale = dataclasses.replace(scale, save_every=1)
     eager = {"run_eagerly": EAGERLY}
     cells = [dataclasses.replace(c, compile=eager) for c in (lumen(scale, 1), glimmer(scale))]
     rows = (Row("a", cells[0]), Row("b", cells[1]))
@@ -225,33 +226,41 @@ def test_a_killed_run_goes_on(scale, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce_paper, "comparisons", lambda scale: [comparison])
     monkeypatch.setattr(reproduce_paper, "measured_times", lambda scale, *_: made_up_times(scale))
     monkeypatch.setattr("_paper_plots.draw", lambda *_: [])
-    run, ran, killed = reproduce_paper.run_cell, [], []
+    run, steps, killed = reproduce_paper.run_cell, [], []
 
-    def counted(cell, *rest):
-        if len(ran) == 1 and not killed:
-            killed.append(cell.name)
-            raise KeyboardInterrupt
-        ran.append(cell.name)
-        return run(cell, *rest)
+    def counted(cell, scale, data, seed, folder, on_step, best):
+        def step():
+            on_step()
+            steps.append(cell.name)
+            if steps[-2:] == ["glimmer-3-1"] * 2 and not killed:
+                killed.append(folder)
+                raise KeyboardInterrupt
+
+        return run(cell, scale, data, seed, folder, step, best=True)
 
     monkeypatch.setattr(reproduce_paper, "run_cell", counted)
     options = ["--output", str(tmp_path), "--seeds", "5"]
     assert main([*options, "--report-only"]) == 2
     assert "`--output` must hold results." in capsys.readouterr().err
     assert main(options) == 130
-    assert ran == ["lumen-1"]
+    first = ["lumen-1"] * 2 + ["glimmer-3-1"] * 2
+    assert steps == first
+    assert (killed[0] / "step-00000001").is_dir()
+    trained = json.loads((killed[0] / "stretches.json").read_text())
     assert main(options) == 0
-    assert ran == ["lumen-1", "glimmer-3-1"]
+    assert steps == [*first, "glimmer-3-1", "glimmer-3-1"]  # one of them only shown
+    assert not killed[0].exists()
     assert main(options) == 0
     assert main([*options, "--report-only"]) == 0
-    assert ran == ["lumen-1", "glimmer-3-1"]
+    assert len(steps) == 6
     kept = json.loads((tmp_path / "cells" / "glimmer-3-1-5.json").read_text())
-    assert kept["step"] == 2
+    assert kept["training"][:1] == trained
+    assert [stretch["step"] for stretch in kept["training"]] == [1, 2]
+    assert kept["average"] == max(stretch["average"] for stretch in kept["training"])
     assert set(kept["scores"]) == {"qa", "verify"}
     assert kept["average"] == pytest.approx(np.mean([*kept["scores"].values()]))
     assert kept["recall"]["average"]["retrieved"] <= 100
     assert kept["layers"] == {"memory": 1, "stage A": 1, "stage B": 0, "decoder": 2}
-    assert len(kept["training"]) == 2
     assert kept["training"][-1]["losses"]["distillation_loss"] >= 0
     assert "not judged: one seed" in (tmp_path / "REPORT.md").read_text()
     capsys.readouterr()
