@@ -294,18 +294,17 @@ def multi_task(scale: Scale) -> list[Comparison]:
     ]
     more = Claim(f"{least} gains more by it than FiD", gain(least) | gain("FiD", -1.0))
     curve = Claim(f"{least} gains more by it than {most}", gain(least) | gain(most, -1.0))
-    reading = f"scored on {task}, {k} passages"
     return [
         Comparison(
             "figure6",
-            f"Figure 6: one task against all, {reading}",
+            f"Figure 6: one task against all, {k} passages",
             (*whole, *(row for alpha in small for row in pairs[alpha])),
             (*figure6, more),
             task,
         ),
         Comparison(
             "figure7",
-            f"Figure 7: one task against all by live proportion, {reading}",
+            f"Figure 7: one task against all, {k} passages, by live proportion",
             tuple(row for pair in pairs.values() for row in pair),
             (curve,),
             task,

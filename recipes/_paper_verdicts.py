@@ -9,6 +9,7 @@ from _paper_comparisons import Claim
 # 97.5 % points of Student's t by degrees of freedom; between two of them the smaller counts.
 T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 8: 2.31, 10: 2.23, 15: 2.13, 20: 2.09}
 SAME, OPPOSITE, NOISE = "same direction", "opposite", "within the noise"
+ALIKE, DIFFERENT = "same: no difference seen", "opposite: they differ"
 MISSING, ONE_SEED = "not run", "not judged: one seed"
 RULE = (
     "Verdicts. A claim is a difference of mean scores that should be over 0, or a difference of "
@@ -17,8 +18,8 @@ RULE = (
     "points at least, so that a handful of test questions is no difference. *Same direction*: over "
     "the noise; *opposite*: below its negative; else *within the noise*. Where the claim is that "
     "two are about as good, a difference within the noise is the *same*, which says little where "
-    "the noise is large, and any other is *opposite*. Claims in italics are not the paper's. About "
-    "one in twenty of the claims in which there is nothing would be decided by chance."
+    "the noise is large; any other is *opposite*, whichever is the better. Claims in italics are "
+    "not the paper's. Of claims in which there is nothing, one in twenty is decided by chance."
 )
 
 
@@ -51,7 +52,7 @@ def verdict(claim: Claim, scores: dict[str, list[float]], least: float) -> dict[
     quantile = T[max(listed for listed in T if listed <= freedom)]
     noise = max(least, quantile * math.sqrt(squares / freedom * weight))
     if claim.alike:
-        found = SAME if abs(difference) <= noise else OPPOSITE
+        found = ALIKE if abs(difference) <= noise else DIFFERENT
     elif abs(difference) <= noise:
         found = NOISE
     else:

@@ -41,6 +41,8 @@ from rich.progress import Progress
 
 def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
+    # It warns that functions are traced again and again: each cell has its own.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     console = Console(stderr=True)
     try:
         options = read_options(argv)

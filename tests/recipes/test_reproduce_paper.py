@@ -13,7 +13,7 @@ from _paper_run import make_model, scores_of
 from _paper_scale import BASE, SCALES, TINY
 from _paper_summary import speed_claims, summarise
 from _paper_times import measure
-from _paper_verdicts import MISSING, NOISE, ONE_SEED, OPPOSITE, SAME, verdict
+from _paper_verdicts import ALIKE, DIFFERENT, MISSING, NOISE, ONE_SEED, OPPOSITE, SAME, verdict
 from reproduce_paper import choose, differences, main
 
 from glimmer_keras.models.layer_split import LayerSplit
@@ -108,8 +108,8 @@ def test_verdicts_by_hand():
     assert verdict(over, {"a": [3.0], "b": [2.0]}, 0.5) == {"difference": 1.0, "verdict": ONE_SEED}
     assert verdict(over, {"a": near}, 1.0) == {"verdict": MISSING}
     alike = dataclasses.replace(over, alike=True)
-    assert verdict(alike, {"a": [3.0, 4.0, 5.0], "b": near}, 1.0)["verdict"] == SAME
-    assert verdict(alike, {"a": far, "b": near}, 1.0)["verdict"] == OPPOSITE
+    assert verdict(alike, {"a": [3.0, 4.0, 5.0], "b": near}, 1.0)["verdict"] == ALIKE
+    assert verdict(alike, {"a": far, "b": near}, 1.0)["verdict"] == DIFFERENT
     # (6 - 2) - (2 - 0) = 2; squares 2, 2, 2, 0, freedom 8, t 2.31; factors' squares 4 / 3.
     gains = Claim("a gains more", {"a": 1, "b": -1, "c": -1, "d": 1})
     found = verdict(gains, {"a": far, "b": near, "c": near, "d": [0.0] * 3}, 1.0)
@@ -172,7 +172,7 @@ def test_report_of_made_up_results(tmp_path):
     assert "50.0 % as BM25 has them and 90.0 % after reranking" in report
     assert "| GLIMMER 16->2 | **51.0** | 1.0 | 50.0 to 52.0 | 69.8 |" in report
     assert "- GLIMMER over LUMEN-4: +20.0 (2.3): **same direction**" in report
-    assert "- *GLIMMER about as good as FiD-16*: -2.0 (2.3): **same direction**" in report
+    assert "- *GLIMMER about as good as FiD-16*: -2.0 (2.3): **same: no difference seen**" in report
     # Gains of 10 and of 0.
     assert "less gained from m = 4 to m = 8 than from m = 1 on: +10.0 (2.7): **same" in report
     assert "| tau = 0.03 | not run |" in report
