@@ -180,8 +180,23 @@ def time_lines(summary: dict[str, Any]) -> list[str]:
         *table(header, rows),
         "",
         *table(titles, speed),
+        *why_slower(summary),
         "",
         "*Same direction*: faster in nine rounds of ten or more; *opposite*: in one or fewer.",
+    ]
+
+
+def why_slower(summary: dict[str, Any]) -> list[str]:
+    """Where the paper's formula itself says that a claim of the paper cannot hold here."""
+    slow = [c["text"] for c in summary["speed"] if c["by_formula"] < 1 and not c["ours"]]
+    if not slow:
+        return []
+    return [
+        "",
+        "By the paper's own formula these do not hold at this scale: "
+        f"{', '.join(dict.fromkeys(slow))}. "
+        f"GLIMMER's reranking layers are {summary['reranking_share']:.2f} of the encoder here and "
+        f"run over all {summary['num_passages']} passages; in the paper they are 0.08 of it.",
     ]
 
 

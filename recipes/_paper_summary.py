@@ -26,6 +26,7 @@ def summarise(
         "scale": scale.training(),
         "num_passages": scale.num_passages,
         "num_selected": scale.num_selected,
+        "reranking_share": scale.live_proportion * scale.rerank_proportion,
         "least_difference": scale.least_difference,
         "seeds": seeds,
         "best_checkpoint": any(r["settings"]["best_checkpoint"] for r in results.values()),

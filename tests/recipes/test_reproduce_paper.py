@@ -152,7 +152,10 @@ def made_up_times(scale):
         "settings": {"rounds": 10},
         "machine": {"cpu": "abacus", "cores": 2, "devices": ["cpu"], "load_before": 0.0},
         "seconds": {"1": seconds},
-        "work": {label: {"exact": 2e6, "formula": 1e6} for label in cells},
+        "work": {
+            label: {"exact": 2e6, "formula": 2e6 if label.startswith("GLIMMER") else 1e6}
+            for label in cells
+        },
     }
 
 
@@ -177,7 +180,8 @@ def test_report_of_made_up_results(tmp_path):
     assert "less gained from m = 4 to m = 8 than from m = 1 on: +10.0 (2.7): **same" in report
     assert "| tau = 0.03 | not run |" in report
     assert "the highest, tau = 1: -: **not run**" in report
-    assert "| GLIMMER 16->2 faster than LUMEN-4 | 1 | 1.40 |" in report
+    assert "| GLIMMER 16->2 faster than LUMEN-4 | 1 | 1.40 | 1.00 | 0.50 | 10 of 10 |" in report
+    assert "do not hold at this scale: GLIMMER 16->2 faster than LUMEN-4, GLIMMER" in report
     summary = json.loads((tmp_path / "results.json").read_text())
     assert [part["key"] for part in summary["comparisons"]] == [c.key for c in chosen]
     for name in ("main", "figure3-right", "temperature"):
