@@ -1,0 +1,210 @@
+"""REPORT.md, results.json and plots from the results of reproduce_paper.py."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from _paper_comparisons import Comparison
+from _paper_scale import Scale
+from _paper_summary import Results, summarise
+from _paper_verdicts import RULE
+from _training_data import write
+
+
+def write_report(
+    folder: Path,
+    scale: Scale,
+    chosen: list[Comparison],
+    seeds: list[int],
+    results: Results,
+    times: dict[str, Any],
+    described: dict[str, Any],
+) -> None:
+    """Writes all of it to `folder`; comparisons without any result are left out."""
+    from _paper_plots import draw
+
+    summary = summarise(scale, chosen, seeds, results, times, described)
+    plots = {key: f"{key}.png" for key in draw(folder, summary)}
+    write(folder / "results.json", json.dumps(summary, indent=1).encode())
+    write(folder / "REPORT.md", "\n".join(report_lines(summary, plots)).encode())
+
+
+def report_lines(summary: dict[str, Any], plots: dict[str, str]) -> list[str]:
+    lines = [f"# The paper's comparisons, scale {summary['scale']['name']}", ""]
+    lines += [*introduction(summary), "", *headline(summary), "", "## Verdicts", ""]
+    rows = [
+        [part["title"], claim_text(claim), claim_numbers(claim), claim["verdict"]]
+        for part in summary["comparisons"]
+        for claim in part["claims"]
+    ]
+    lines += table(["comparison", "claim", "difference (noise), points", "verdict"], rows)
+    lines += ["", RULE.format(least=summary["least_difference"])]
+    for part in summary["comparisons"]:
+        lines += ["", f"## {part['title']}", "", *comparison_lines(part)]
+        if part["key"] in plots:
+            lines += ["", f"![{part['title']}]({plots[part['key']]})"]
+    return [*lines, "", "## Time and work of an answer", "", *time_lines(summary), ""]
+
+
+def introduction(summary: dict[str, Any]) -> list[str]:
+    scale, data = summary["scale"], summary["data"]
+    k, m = summary["num_passages"], summary["num_selected"]
+    decay = "constant" if scale["final_rate"] is None else f"cosine to {scale['final_rate']:.0%}"
+    chosen = (
+        "The checkpoint with the best average is scored, chosen on the questions it is scored on, "
+        "as in the paper."
+        if summary["best_checkpoint"]
+        else "The last step is scored: no checkpoint was selected on these questions."
+    )
+    recall = ", ".join(
+        f"{values['average']:.1f} % at {depth}"
+        for depth, values in data["retrieved_recall"].items()
+    )
+    world = "A generated world" if scale["world"] else "Files"
+    unseen = ", on entities that no training question is about" if scale["world"] else ""
+    return [
+        f"{world}: {data['passages']:,} passages ({data['cut']['passages']:,} cut to "
+        f"{scale['passage_length']} tokens), tasks {', '.join(data['test'])}; "
+        f"{sum(data['test'].values()):,} questions scored ({data['cut']['questions']} cut to "
+        f"{scale['question_length']} tokens){unseen}. BM25 retrieves; all evidence of a question "
+        f"is among its first passages for {recall}.",
+        "",
+        f"Every model starts from `{scale['t5']}` and trains {scale['steps']:,} steps of "
+        f"{scale['batch_size']} questions with Adafactor at {scale['learning_rate']:g} "
+        f"({decay}); GLIMMER reranks {k} passages to {m} unless told. Seeds "
+        f"{', '.join(map(str, summary['seeds']))}; {summary['backend']}; {summary['cells']} "
+        f"trainings, {summary['hours']:.1f} hours in all. {chosen}",
+        "",
+        "Scores are points of 100: accuracy for slot filling and verification, exact match for "
+        "the rest, each task alike, as in KILT. The paper's numbers are its KILT dev averages at "
+        "T5 Large, of other data and sizes: compare directions, not values.",
+    ]
+
+
+def headline(summary: dict[str, Any]) -> list[str]:
+    rows = {row["label"]: row for part in summary["comparisons"][:1] for row in part["rows"]}
+    k, m = summary["num_passages"], summary["num_selected"]
+    ours, all_of_them, few = (rows.get(x) for x in (f"GLIMMER {k}->{m}", f"FiD-{k}", f"LUMEN-{m}"))
+    if not (ours and all_of_them and few and all(r["scores"] for r in (ours, all_of_them, few))):
+        return []
+    recall = ours["recall"]
+    return [
+        f"**In short**: GLIMMER {k}->{m} scores {ours['mean']:.1f}, "
+        f"{ours['mean'] / max(all_of_them['mean'], 1e-9):.0%} of FiD-{k}'s "
+        f"{all_of_them['mean']:.1f}, and {ours['mean'] - few['mean']:+.1f} points against "
+        f"LUMEN-{m}'s {few['mean']:.1f}. "
+        f"Recall@{m} of gold passages is {recall['retrieved']['mean']:.1f} % as BM25 has them and "
+        f"{recall['reranked']['mean']:.1f} % after reranking; no passage was labelled in training."
+    ]
+
+
+def comparison_lines(part: dict[str, Any]) -> list[str]:
+    tasks = next(list(row["by_task"]) for row in part["rows"] if row["scores"])
+    scored = part["task"] or "average"
+    header = ["", scored, "sd", "min to max", "paper", *tasks, "recall@m", "fit, s"]
+    rows = []
+    for row in part["rows"]:
+        paper = "" if row["paper"] is None else f"{row['paper']:.1f}"
+        if not row["scores"]:
+            rows.append([row["label"], "not run", "", "", paper, *("" for _ in tasks), "", ""])
+            continue
+        recall = row.get("recall")
+        rows.append(
+            [
+                row["label"],
+                f"**{row['mean']:.1f}**",
+                "" if row["sd"] is None else f"{row['sd']:.1f}",
+                f"{row['min']:.1f} to {row['max']:.1f}",
+                paper,
+                *(f"{row['by_task'][name]:.1f}" for name in tasks),
+                f"{recall['retrieved']['mean']:.1f} -> {recall['reranked']['mean']:.1f}"
+                if recall
+                else "",
+                f"{row['fit_seconds']:.0f}",
+            ]
+        )
+    claims = [
+        f"- {claim_text(claim)}: {claim_numbers(claim) or '-'}: **{claim['verdict']}**"
+        for claim in part["claims"]
+    ]
+    return [*table(header, rows), "", *claims]
+
+
+def claim_text(claim: dict[str, Any]) -> str:
+    return f"*{claim['text']}*" if claim["ours"] else claim["text"]
+
+
+def claim_numbers(claim: dict[str, Any]) -> str:
+    if "difference" not in claim:
+        return ""
+    noise = f" ({claim['noise']:.1f})" if "noise" in claim else ""
+    return f"{claim['difference']:+.1f}{noise}"
+
+
+def time_lines(summary: dict[str, Any]) -> list[str]:
+    times, work = summary["times"], summary["times"]["work"]
+    machine = times["machine"]
+    batches = list(times["seconds"])
+    header = ["", *(f"ms a question, batch {batch} (min to max)" for batch in batches)]
+    header += ["MACs, exact", "MACs, paper's formula"]
+    rows = [
+        [
+            label,
+            *(milliseconds(times["seconds"][batch][label]) for batch in batches),
+            f"{work[label]['exact'] / 1e6:,.1f} M",
+            f"{work[label]['formula'] / 1e6:,.1f} M",
+        ]
+        for label in work
+    ]
+    speed = [
+        [
+            claim_text(claim),
+            str(claim["batch"]),
+            f"{claim['ratio']:.2f}",
+            f"{claim['by_exact']:.2f}",
+            f"{claim['by_formula']:.2f}",
+            f"{claim['won']} of {claim['rounds']}",
+            claim["verdict"],
+        ]
+        for claim in summary["speed"]
+    ]
+    titles = ["claim", "batch", "measured", "by exact MACs", "by formula", "rounds won", "verdict"]
+    return [
+        f"Medians of {times['settings']['rounds']} interleaved rounds on {machine['cpu']}, "
+        f"{machine['cores']} cores, {', '.join(machine['devices'])}, load "
+        f"{machine['load_before'] or 0:.1f} before. LUMEN and GLIMMER have int8 memory of "
+        "the passages at hand, FiD token ids; every answer is of full length. Multiply-accumulates "
+        "(MACs) are those of the models as built, with attention scores and the language model "
+        "head, and by the paper's formula.",
+        "",
+        *table(header, rows),
+        "",
+        *table(titles, speed),
+        *why_slower(summary),
+        "",
+        "*Same direction*: faster in nine rounds of ten or more; *opposite*: in one or fewer.",
+    ]
+
+
+def why_slower(summary: dict[str, Any]) -> list[str]:
+    """Where the paper's formula itself says that a claim of the paper cannot hold here."""
+    slow = [c["text"] for c in summary["speed"] if c["by_formula"] < 1 and not c["ours"]]
+    if not slow:
+        return []
+    return [
+        "",
+        "By the paper's own formula these do not hold at this scale: "
+        f"{', '.join(dict.fromkeys(slow))}. "
+        f"GLIMMER's reranking layers are {summary['reranking_share']:.2f} of the encoder here and "
+        f"run over all {summary['num_passages']} passages; in the paper they are 0.08 of it.",
+    ]
+
+
+def milliseconds(seconds: dict[str, float]) -> str:
+    low, middle, high = (1000 * seconds[key] for key in ("min", "median", "max"))
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    rule = ["---" for _ in header]
+    return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
