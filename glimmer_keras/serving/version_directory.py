@@ -1,3 +1,4 @@
+import fcntl
 import os
 import shutil
 import tempfile
@@ -50,12 +51,19 @@ def new_version(path: Path) -> Iterator[Path]:
 
     A server, which looks for numbers, does not see it before. Of an interrupted one nothing is
     left; of a killed one a hidden directory, which goes when that version is written again.
+
+    Raises:
+        FileExistsError: If another process writes that version, or has written it meanwhile.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}-"
     for left in path.parent.glob(f"{prefix}*"):
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary:
+        with _locked(left):
+            shutil.rmtree(left)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary,
+        _locked(Path(temporary)),
+    ):
         work = Path(temporary) / path.name
         work.mkdir()
         yield work
@@ -70,6 +78,22 @@ def new_version(path: Path) -> Iterator[Path]:
                 ) from error
             raise
     _sync(path.parent)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """A lock on a directory, which ends with its process."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileExistsError(
+                f"`path` must be a new version. Received: one being written, in '{directory}'"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check_writable(directory: Path) -> None:
