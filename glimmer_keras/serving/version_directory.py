@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from glimmer_keras.data.sync import sync
+
 
 def version_path(path: str | os.PathLike[str]) -> Path:
     """The directory of a version: `path` if it ends in a number, else the next free one in it.
@@ -68,7 +70,7 @@ def new_version(path: Path) -> Iterator[Path]:
         work.mkdir()
         yield work
         for written in (*work.rglob("*"), work):
-            _sync(written)
+            sync(written)
         try:
             os.rename(work, path)
         except OSError as error:
@@ -77,7 +79,7 @@ def new_version(path: Path) -> Iterator[Path]:
                     f"`path` must be a new version. Received: path='{path}', written meanwhile"
                 ) from error
             raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 @contextmanager
@@ -103,11 +105,3 @@ def _check_writable(directory: Path) -> None:
         raise NotADirectoryError(f"`path` must be below a directory. Received: a file, '{there}'")
     if not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(f"`path` must be writable. Received: '{there}', which is not")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
