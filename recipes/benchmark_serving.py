@@ -35,7 +35,7 @@ from _benchmark import (
     write_report,
 )
 from _load import Load, Predict, Request, differing
-from _served import Connection, Served, serving
+from _served import Served, serving
 from _serving_parts import (
     ASKED,
     LARGEST_BATCH,
@@ -52,6 +52,7 @@ from rich.table import Table
 
 from glimmer_keras import Glimmer
 from glimmer_keras.memory import MemoryStore
+from glimmer_keras.serving.extra import check_extra
 from glimmer_keras.serving.rest_transport import RestTransport
 
 PAUSES = (0, 0.05, 0.25, 0.5, 0.75, 1)  # shares of the requests after which memory is read
@@ -93,6 +94,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options = read_arguments(parser, arguments)
     if not options.m <= options.k <= options.passages:
         parser.error("--k must be from --m to --passages")
+    try:
+        check_extra()
+    except ImportError as error:
+        parser.error(str(error))
     return options
 
 
@@ -100,6 +105,8 @@ def latency(
     glimmer: Glimmer, store: MemoryStore, server: Served, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Seconds of one question at the client, inside of the server, and of `generate` here."""
+    from _connection import Connection
+
     requests, kinds = make_questions(glimmer, store, 1)
     generate, client = generating(glimmer), Connection(server)
     expected = {kind: expected_replies(glimmer, kinds[kind]) for kind in ("floats", "int8")}
@@ -143,6 +150,8 @@ def load(
 ) -> dict[str, Any]:
     """What became of all requests, and the server's memory where its clients paused."""
     inputs, expected = load_questions(glimmer, store, options)
+    from _connection import Connection
+
     rng, last = np.random.default_rng(1), options.clients - 1
     connections = [Connection(server) for _ in range(last)]
     clients: list[Predict] = [connection.predict for connection in connections]

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from glimmer_keras.data.sync import sync
 from glimmer_keras.models import Glimmer
 
 RECORD = "dev_scores.json"
@@ -54,18 +55,9 @@ class BestPreset:
         text = json.dumps(record, indent=1) + "\n"
         (self._new / RECORD).write_text(text, encoding="utf-8")
         for written in (*self._new.rglob("*"), self._new):
-            _sync(written)
+            sync(written)
         if self.path.exists():
             os.rename(self.path, self._old)
         os.rename(self._new, self.path)
-        _sync(self.path.parent)
+        sync(self.path.parent)
         self.recover()
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

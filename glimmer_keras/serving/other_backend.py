@@ -3,10 +3,12 @@
 import _thread
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,8 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
     task = json.loads(sys.argv[1])
+    # A process that is started in the background ignores interruptions, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_interrupt_at_end, args=[sys.stdin.fileno()], daemon=True).start()
     try:
         store = task["store"] and MemoryStore.open(task["store"])
@@ -96,4 +100,6 @@ def main() -> None:
 def _interrupt_at_end(descriptor: int) -> None:
     while os.read(descriptor, 1):
         pass
-    _thread.interrupt_main()
+    while True:  # where an interruption meets a finaliser, it is lost
+        _thread.interrupt_main()
+        time.sleep(1)

@@ -1,9 +1,12 @@
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from glimmer_keras.data.sync import sync
 
 
 def version_path(path: str | os.PathLike[str]) -> Path:
@@ -50,17 +53,24 @@ def new_version(path: Path) -> Iterator[Path]:
 
     A server, which looks for numbers, does not see it before. Of an interrupted one nothing is
     left; of a killed one a hidden directory, which goes when that version is written again.
+
+    Raises:
+        FileExistsError: If another process writes that version, or has written it meanwhile.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}-"
     for left in path.parent.glob(f"{prefix}*"):
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary:
+        with _locked(left):
+            shutil.rmtree(left)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary,
+        _locked(Path(temporary)),
+    ):
         work = Path(temporary) / path.name
         work.mkdir()
         yield work
         for written in (*work.rglob("*"), work):
-            _sync(written)
+            sync(written)
         try:
             os.rename(work, path)
         except OSError as error:
@@ -69,7 +79,23 @@ def new_version(path: Path) -> Iterator[Path]:
                     f"`path` must be a new version. Received: path='{path}', written meanwhile"
                 ) from error
             raise
-    _sync(path.parent)
+    sync(path.parent)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """A lock on a directory, which ends with its process."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileExistsError(
+                f"`path` must be a new version. Received: one being written, in '{directory}'"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _check_writable(directory: Path) -> None:
@@ -79,11 +105,3 @@ def _check_writable(directory: Path) -> None:
         raise NotADirectoryError(f"`path` must be below a directory. Received: a file, '{there}'")
     if not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(f"`path` must be writable. Received: '{there}', which is not")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

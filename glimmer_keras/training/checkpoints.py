@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from glimmer_keras.data.sync import sync
 from glimmer_keras.models import Glimmer
 
 logger = logging.getLogger("glimmer_keras")
@@ -141,12 +142,12 @@ class Checkpoints(keras.callbacks.Callback):
             }
             (work / MANIFEST).write_text(json.dumps(manifest, indent=2))
             for name in (WEIGHTS, RANDOM, MANIFEST):
-                _sync(work / name)
-            _sync(work)
+                sync(work / name)
+            sync(work)
             if path.exists():  # One that is not complete.
                 os.rename(path, Path(temporary) / "old")
             os.rename(work, path)
-        _sync(self.directory)
+        sync(self.directory)
         self._saved = self.step
         for step in sorted(self._complete())[: -self.keep]:
             removed = self.directory / f".{self._path(step).name}"
@@ -212,12 +213,3 @@ def _load_random(model: Glimmer, path: Path) -> None:
             )
         for name, state in zip(saved.files, states, strict=True):
             state.assign(saved[name].astype(state.dtype))
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

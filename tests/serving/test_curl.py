@@ -45,6 +45,7 @@ def predict(server, requests, tmp_path):
         ({"signature": "sing"}, 400, 'Serving signature key "sing" not found.'),
         ({"path": "/v1/models/gleam:predict"}, 404, "Servable not found for request: gleam"),
         ({"options": ["-d", "more"]}, 400, "JSON Parse error"),
+        ({"options": ["-X", "PUT"]}, 501, "Unsupported method ('PUT')"),
         ({"options": ["-H", "Host: evil.example:8501"]}, 403, "Host must be localhost or a loop"),
     ],
 )

@@ -31,6 +31,20 @@ def test_a_version_appears_when_it_is_complete(tmp_path):
     assert [path.name for path in (tmp_path / "4").iterdir()] == ["other"]
 
 
+def test_a_version_is_written_by_one_at_a_time(tmp_path):
+    with new_version(tmp_path / "3") as work:
+        (work / "file").write_text("of the first")
+        with (
+            pytest.raises(FileExistsError, match="`path` must be .* being written, in"),
+            new_version(tmp_path / "3"),
+        ):
+            raise AssertionError
+        with new_version(tmp_path / "4"):
+            pass
+    assert (tmp_path / "3/file").read_text() == "of the first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "4"]
+
+
 def test_what_cannot_be_written_to(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     for path in ("file/m", "file/1", "file/deep/m/1"):

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -98,6 +99,13 @@ def make_rest_server(
             length = self.headers.get("Content-Length", "")
             self._unread = int(length) if re.fullmatch(r"\d{1,15}", length) else 0
             self._answer(self._post)
+
+        def send_error(
+            self, code: int, message: str | None = None, explain: str | None = None
+        ) -> None:
+            """Of the base class, for what is no request that this server takes."""
+            said = message or HTTPStatus(code).phrase
+            self._reply(code, json.dumps({"error": said}).encode(), "application/json")
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
