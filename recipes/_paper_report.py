@@ -40,7 +40,8 @@ def report_lines(summary: dict[str, Any], plots: dict[str, str]) -> list[str]:
     lines += table(["comparison", "claim", "difference (noise), points", "verdict"], rows)
     lines += ["", RULE.format(least=summary["least_difference"])]
     for part in summary["comparisons"]:
-        lines += ["", f"## {part['title']}", "", *comparison_lines(part)]
+        baselines = summary["data"]["baselines"] if part["key"] == "main" else {}
+        lines += ["", f"## {part['title']}", "", *comparison_lines(part, baselines)]
         if part["key"] in plots:
             lines += ["", f"![{part['title']}]({plots[part['key']]})"]
     return [*lines, "", "## Time and work of an answer", "", *time_lines(summary), ""]
@@ -98,11 +99,16 @@ def headline(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-def comparison_lines(part: dict[str, Any]) -> list[str]:
+def comparison_lines(part: dict[str, Any], baselines: dict[str, Any]) -> list[str]:
     tasks = next(list(row["by_task"]) for row in part["rows"] if row["scores"])
     scored = part["task"] or "average"
     header = ["", scored, "sd", "min to max", "paper", *tasks, "recall@m", "fit, s"]
-    rows = []
+    rows = [
+        [f"*{name}*", f"{found['average']:.1f}", "", "", ""]
+        + [f"{found['scores'][task]:.1f}" for task in tasks]
+        + ["", ""]
+        for name, found in baselines.items()
+    ]
     for row in part["rows"]:
         paper = "" if row["paper"] is None else f"{row['paper']:.1f}"
         if not row["scores"]:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -86,7 +87,28 @@ def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
             "questions": sum(task.truncated["questions"] for task in data.test_tokens),
         },
         "retrieved_recall": recall,
+        "baselines": baselines(data),
         "fingerprint": digest.hexdigest(),
+    }
+
+
+def baselines(data: TrainingData) -> dict[str, Tables]:
+    """What needs no reader: the commonest training answer, and the title of BM25's first."""
+    majority, titles = {}, {}
+    for train, test in zip(data.train, data.test, strict=True):
+        answers = Counter(answer for example in train for answer in set(example.answers))
+        majority[test.name] = Predictions(
+            [max(answers, key=answers.__getitem__)] * len(test), None, None
+        )
+        first = np.asarray(test.retrieved)[:, 0]
+        found = [data.corpus[row].title if row >= 0 else "" for row in first.tolist()]
+        titles[test.name] = Predictions(found, None, None)
+    return {
+        name: scores_of(score_tasks(data.test, data.corpus, predictions))
+        for name, predictions in (
+            ("Commonest training answer", majority),
+            ("Title of BM25's first passage", titles),
+        )
     }
 
 

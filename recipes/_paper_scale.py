@@ -1,6 +1,6 @@
-"""The two sizes at which reproduce_paper.py trains: what they share are the definitions."""
+"""The sizes at which reproduce_paper.py trains: what they share are the definitions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -108,4 +108,23 @@ BASE = Scale(
     question_task="nq",
     least_difference=0.2,
 )
-SCALES = {scale.name: scale for scale in (TINY, BASE)}
+# Files of your own, and a T5 of pretrain_on_passages.py, on a laptop.
+SMALL = replace(
+    TINY,
+    name="small",
+    t5=None,
+    world=None,
+    test_questions=300,
+    question_length=32,
+    passage_length=128,
+    answer_length=16,
+    steps=800,
+    learning_rate=1e-2,
+    save_every=200,
+    num_passages=8,
+    figure3_passages=(2, 4, 8),
+    figure3_selected=(1, 2, 4),
+    figure5_passages=16,
+    question_task="squad",
+)
+SCALES = {scale.name: scale for scale in (TINY, SMALL, BASE)}

@@ -5,31 +5,26 @@ reader on a laptop. It learns to read English sentences of generated worlds, oth
 quickstart's: it answers questions, fills slots, checks claims, compares two years, recites what a
 passage tells of somebody, and says "nothing" where a passage does not tell.
 
-First it reads one passage, as Fusion-in-Decoder with k = 1, and mostly recites, which teaches it
-to find and copy in 1,000 steps; then it answers, checks claims and says where nothing is told, a
-quarter of its wrong passages telling what is asked of somebody with half of the name; then it
-reads two passages; then it is a GLIMMER with memory that reads two of eight, distilling what helps it to
-answer into its reranking layers. Some of the last questions have one passage alone, right or
-wrong: a reader that must always answer learns to guess, and its guesses teach ranking nothing.
-The run's own figures are in the report.json beside the preset.
+First it reads one passage, as Fusion-in-Decoder with k = 1, and recites, which teaches it to find
+and copy; then it answers, checks claims and says where nothing is told, a quarter of its wrong
+passages telling what is asked of somebody with half of the name; then it reads two passages; then
+it is a GLIMMER with memory that reads two of eight, distilling what helps it to answer into its
+reranking layers. Some of the last questions have one passage alone, right or wrong: a reader that
+must always answer learns to guess, and its guesses teach ranking nothing. The run's own figures
+are in the report.json beside the preset.
 """
 
 import argparse
 import itertools
-import json
 import random
-import time
 from pathlib import Path
 
-import keras
 import numpy as np
+from _pretraining import pretrain
 from _tokenizer import train_tokenizer
 from fictional_world import World, make_world, training_text
 
-import glimmer_keras as gk
-from glimmer_keras.data import Corpus, Example, Passage, Task, mixture
-from glimmer_keras.models.t5_weights import to_t5
-from glimmer_keras.pipelines import tokenize
+from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.retrieval import BM25Retriever
 
 UNTOLD = "nothing"
@@ -38,34 +33,20 @@ WORLD_SEEDS = (1001, 1002, 1003, 1004)
 ONE = {"num_passages": 1, "batch_size": 64, "answer_length": 8, "learning_rate": 3e-2}
 TWO = ONE | {"num_passages": 2, "batch_size": 32}
 EIGHT = ONE | {"num_passages": 8, "batch_size": 16, "learning_rate": 2e-2}
+RECITED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "recite": 2.0}
+SINGLE = {"qa": 1.0, "slots": 1.0, "verify": 3.0, "untold": 2.0}
+PAIRED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 3.0, "untold": 1.0}
+RANKED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 1.5, "told": 0.5, "untold": 1.0}
 PHASES = (
-    ONE
-    | {"steps": 1000, "learning_rate": 5e-2, "answer_length": 28}
-    | {"tasks": {"qa": 1.0, "slots": 1.0, "verify": 2.0, "recite": 2.0}},
-    ONE | {"steps": 5000, "tasks": {"qa": 1.0, "slots": 1.0, "verify": 3.0, "untold": 2.0}},
-    TWO
-    | {"steps": 4000}
-    | {"tasks": {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 3.0, "untold": 1.0}},
-    EIGHT
-    | {"steps": 7000}
-    | {
-        "tasks": {
-            "qa": 1.0,
-            "slots": 1.0,
-            "verify": 2.0,
-            "compare": 1.5,
-            "told": 0.5,
-            "untold": 1.0,
-        }
-    },
+    ONE | {"steps": 1000, "learning_rate": 5e-2, "answer_length": 28, "tasks": RECITED},
+    ONE | {"steps": 5000, "tasks": SINGLE},
+    TWO | {"steps": 4000, "tasks": PAIRED},
+    EIGHT | {"steps": 7000, "tasks": RANKED},
 )
-RANKER = {"live_proportion": 3 / 4, "rerank_proportion": 2 / 3, "num_selected": 2, "dropout": 0.0}
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
 LENGTHS = {"question_length": 16, "passage_length": 64}
 VOCABULARY_SIZE = 1000
 NUM_PASSAGES = 8
-WARMUP_STEPS = 100
-TEMPERATURE = 0.1
 SEED = 1
 
 
@@ -75,80 +56,22 @@ def main(argv=None):
     parser.add_argument("--shorten", type=int, default=1, help="take 1/N of the steps, to try")
     parser.add_argument("--people", type=int, default=1000, help="people in each world")
     args = parser.parse_args(argv)
-    start = time.perf_counter()
-    keras.utils.set_random_seed(SEED)
-
     worlds = [make_world(seed, people=args.people, works=400) for seed in WORLD_SEEDS]
     lines = itertools.chain.from_iterable(map(training_text, worlds))
     tokenizer = train_tokenizer(lines, VOCABULARY_SIZE, symbols=[UNTOLD])
     corpus, tasks = reading_tasks(worlds)
-    reader = gk.Glimmer.fid(
-        "tiny",
-        vocabulary_size=tokenizer.vocabulary_size(),
-        activation="gelu",
-        dropout=0.0,
-        tie_embedding_weights=True,
-        position_bias_stddev=2.0,
-        **SIZES,
-    )
-    reports = []
-    for phase in PHASES:
-        phase = phase | {"steps": phase["steps"] // args.shorten}
-        phase_start = time.perf_counter()
-        ranks = phase["num_passages"] == NUM_PASSAGES
-        system = RANKER if ranks else {"system": "fid", "dropout": 0.0}
-        reader = gk.Glimmer.from_t5(to_t5(reader.backbone), **system)
-        history = train(reader, tokenizer, corpus, tasks, phase)
-        seconds = round(time.perf_counter() - phase_start)
-        reports.append({**phase, "seconds": seconds, "history": history})
-
-    t5 = to_t5(reader.backbone)
-    t5.save_to_preset(args.output)
-    tokenizer.save_to_preset(args.output)
-    report = {
-        "command": f"KERAS_BACKEND={keras.backend.backend()} python recipes/pretrain_tiny_t5.py",
-        "seed": SEED,
-        "world_seeds": WORLD_SEEDS,
-        "parameters": t5.count_params(),
-        "seconds": round(time.perf_counter() - start),
-        "phases": reports,
-    }
-    (args.output / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-
-
-def train(reader, tokenizer, corpus: Corpus, tasks: list[Task], phase: dict) -> dict:
-    reader.preprocessor = gk.GlimmerPreprocessor(
+    pretrain(
+        "python recipes/pretrain_tiny_t5.py",
+        args.output,
         tokenizer,
-        num_passages=phase["num_passages"],
-        answer_length=phase["answer_length"],
-        **LENGTHS,
+        corpus,
+        tasks,
+        [phase | {"steps": phase["steps"] // args.shorten} for phase in PHASES],
+        SIZES,
+        LENGTHS,
+        SEED,
+        world_seeds=WORLD_SEEDS,
     )
-    mixed = [task for task in tasks if task.name in phase["tasks"]]
-    tokens, passages = tokenize(mixed, corpus, reader.preprocessor)
-    weights = [phase["tasks"][task.name] for task in mixed]
-    batches = mixture(
-        tokens,
-        passages,
-        phase["batch_size"],
-        seed=SEED,
-        weights=weights,
-        num_passages=phase["num_passages"],
-    )
-    warmup = min(WARMUP_STEPS, phase["steps"] // 2)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        phase["steps"] - warmup,
-        alpha=0.02,
-        warmup_target=phase["learning_rate"],
-        warmup_steps=warmup,
-    )
-    reader.compile(
-        keras.optimizers.Adafactor(rate, relative_step=False),
-        distillation_temperature=TEMPERATURE,
-    )
-    epoch = min(phase["steps"], 250)
-    fitted = reader.fit(batches, epochs=phase["steps"] // epoch, steps_per_epoch=epoch, verbose=2)
-    return fitted.history
 
 
 def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:

@@ -2,8 +2,9 @@
 
 Reproduces the paper's comparisons in direction: Figures 2 to 7, Tables 1 to 3, and what the paper
 is silent on (direction of the distillation, start of the scorer, temperatures). --scale tiny, the
-default, trains on a generated world from the tiny T5 of the package, on two cores; --scale base
-is the paper's setting, from a T5.1.1 and a folder in the shape of KILT:
+default, trains on a generated world from the tiny T5 of the package, on two cores; --scale small
+takes a folder in the shape of KILT and a T5 that pretrain_on_passages.py made of it; --scale base
+is the paper's setting, from a T5.1.1 and KILT:
 
     python recipes/reproduce_paper.py --scale base --t5 t5_1.1_base --data KILT --output runs/base
 
@@ -78,13 +79,13 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     add("--scale", choices=SCALES, default="tiny", help="world and model")
     add("--seeds", type=numbers, default="0,1,2", help="with commas between")
     add("--only", help="comparisons, with commas between: main,figure3,table1; None: all")
-    add("--data", type=Path, help="with --scale base: folder with corpus.jsonl and the tasks")
+    add("--data", type=Path, help="not with --scale tiny: folder with corpus.jsonl and the tasks")
     add("--t5", help="T5 preset or its folder; with --scale tiny, None is the package's own")
     add("--steps", type=int, help="of each training; None: the scale's")
     add(
         "--best-checkpoint",
         action="store_true",
-        help="with --scale base: score every checkpoint and take the best, as the paper does",
+        help="not with --scale tiny: score every checkpoint and take the best, as the paper does",
     )
     add("--report-only", action="store_true", help="train nothing; report what is there")
     options = parser.parse_args(argv)
@@ -92,10 +93,10 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
         raise ImportError('The report needs matplotlib: pip install "glimmer_keras[report]"')
     if options.steps is not None and options.steps < 1:
         raise ValueError(f"`--steps` must be at least 1. Received: {options.steps}")
-    if options.scale == "base":
+    if SCALES[options.scale].world is None:
         for name in ("data", "t5"):
             if getattr(options, name) is None:
-                raise ValueError(f"`--{name}` must be given with --scale base.")
+                raise ValueError(f"`--{name}` must be given with --scale {options.scale}.")
     else:
         for name in ("data", "best_checkpoint"):
             if getattr(options, name):

@@ -9,13 +9,15 @@ import reproduce_paper
 from _paper_cells import glimmer, lumen
 from _paper_comparisons import Claim, Comparison, Row, comparisons, distinct_cells
 from _paper_report import write_report
-from _paper_run import make_model, scores_of
-from _paper_scale import BASE, SCALES, TINY
+from _paper_run import baselines, make_model, scores_of
+from _paper_scale import BASE, SCALES, SMALL, TINY
 from _paper_summary import speed_claims, summarise
 from _paper_times import measure
 from _paper_verdicts import ALIKE, DIFFERENT, MISSING, NOISE, ONE_SEED, OPPOSITE, SAME, verdict
+from _training_data import TrainingData
 from reproduce_paper import choose, differences, main
 
+from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
 from tests import EAGERLY
@@ -27,6 +29,7 @@ DATA = {
     "cut": {"passages": 1, "questions": 0},
     "test": {"qa": 4, "slots": 4},
     "retrieved_recall": {"2": {"average": 50.0}},
+    "baselines": {"Majority": {"average": 7.0, "scores": {"qa": 2.0, "slots": 12.0}}},
 }
 
 
@@ -55,7 +58,7 @@ def scale(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("scale", [TINY, BASE])
+@pytest.mark.parametrize("scale", [TINY, SMALL, BASE])
 def test_cells_are_unique_and_consistent(scale):
     every = comparisons(scale)
     assert len({comparison.key for comparison in every}) == len(every) == 13
@@ -127,6 +130,17 @@ def test_scores_are_those_of_kilt():
     assert found["recall"]["average"] == {"retrieved": 40.0, "reranked": 80.0}
 
 
+def test_baselines_by_hand():
+    corpus = Corpus([Passage("1", "Torvik", "a"), Passage("2", "Dunvale", "b")])
+    train = Task("qa", [Example(str(n), "qa", "?", ("Almere",)) for n in range(2)])
+    train = Task("qa", [*train, Example("2", "qa", "?", ("Torvik", "Bresk"))])
+    test = Task("qa", [Example(a, "qa", "?", (a,)) for a in ("Almere", "Torvik", "Dunvale", "b")])
+    test = test.with_retrieved(np.array([[1, 0], [0, 1], [1, 0], [-1, -1]], "int32"))
+    found = baselines(TrainingData(corpus, None, [train], [], [test], []))
+    assert found["Commonest training answer"]["average"] == 25.0
+    assert found["Title of BM25's first passage"]["scores"] == {"qa": 50.0}
+
+
 def result(average, reranks=False):
     recall = {"average": {"retrieved": 50.0, "reranked": 90.0}} if reranks else {}
     return {
@@ -173,6 +187,7 @@ def test_report_of_made_up_results(tmp_path):
     report = (tmp_path / "REPORT.md").read_text()
     assert "GLIMMER 16->2 scores 51.0, 96% of FiD-16's 53.0, and +39.0 points against" in report
     assert "50.0 % as BM25 has them and 90.0 % after reranking" in report
+    assert report.count("| *Majority* | 7.0 |  |  |  | 2.0 | 12.0 |  |  |") == 1
     assert "| GLIMMER 16->2 | **51.0** | 1.0 | 50.0 to 52.0 | 69.8 |" in report
     assert "- GLIMMER over LUMEN-4: +20.0 (2.3): **same direction**" in report
     assert "- *GLIMMER about as good as FiD-16*: -2.0 (2.3): **same: no difference seen**" in report
@@ -297,7 +312,7 @@ def test_times_of_one_system(scale, monkeypatch):
         ("--only main,figure9", "`--only` must be some of main, figure3-left"),
         ("--t5 t6", "`--t5` must be a preset folder or one of t5_"),
         ("--scale base --t5 t5_1.1_base", "`--data` must be given with --scale base."),
-        ("--scale base --data x", "`--t5` must be given with --scale base."),
+        ("--scale small --data x", "`--t5` must be given with --scale small."),
         ("--data x", "`--data` must be left out with --scale tiny."),
         ("--best-checkpoint", "`--best-checkpoint` must be left out with --scale tiny."),
     ],
