@@ -68,6 +68,9 @@ def pretrain(
         ranks = phase["num_passages"] > RANKER["num_selected"]
         system = RANKER if ranks else {"system": "fid", "dropout": 0.0}
         reader = gk.Glimmer.from_t5(to_t5(reader.backbone), **system)
+        if ranks:  # T5 has one position bias for all layers.
+            reader.backbone.memory_encoder.position_bias.trainable = False
+            reader.backbone.live_position_bias.trainable = False
         history = train(reader, tokenizer, corpus, tasks, phase, lengths, seed)
         seconds = round(time.perf_counter() - phase_start)
         reports.append({**phase, "seconds": seconds, "history": history})

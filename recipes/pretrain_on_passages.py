@@ -91,7 +91,7 @@ def reading_tasks(corpus: Corpus) -> list[Task]:
     rng = random.Random(SEED)
     examples: dict[str, list[Example]] = {name: [] for name in TASKS}
     own: dict[str, list[int]] = {name: [] for name in TASKS}
-    others = [span for passage in corpus for span in SPAN.findall(passage.text)]
+    others = [span.group() for passage in corpus for _, span in spans(passage)]
     for row, passage in enumerate(corpus):
         found = list(spans(passage))
         for number, (sentence, span) in enumerate(
@@ -134,7 +134,8 @@ def made_of(
     yield "cloze", thinned(rng, before, BLANK, after), answer
     if passage.title and answer not in passage.title:
         yield "slots", f"{passage.title} [SEP] {thinned(rng, before[-3:], '', after[:3])}", answer
-    pool = [other for other in alike(SPAN.findall(passage.text), answer) if other not in sentence]
+    near = [span.group() for _, span in spans(passage)]
+    pool = [other for other in alike(near, answer) if other not in sentence]
     if not pool:
         pool = [
             other for other in alike(rng.choices(others, k=50), answer) if other not in sentence
