@@ -26,7 +26,7 @@ from glimmer_keras.data import Corpus, Task, mixture, read_corpus, read_task
 from glimmer_keras.evaluation import score_tasks
 from glimmer_keras.models.t5_weights import PRESETS
 from glimmer_keras.pipelines import Predictions, predict
-from glimmer_keras.training import Checkpoints
+from glimmer_keras.training import Adafactor, Checkpoints
 
 WORLD_TASKS = ("qa", "slots", "verify", "compare")
 # Scored by accuracy, as in KILT, or like its tasks of that kind; all others by exact match.
@@ -184,7 +184,7 @@ def run_cell(
     rate: Any = scale.learning_rate
     if scale.final_rate is not None:
         rate = keras.optimizers.schedules.CosineDecay(rate, scale.steps, alpha=scale.final_rate)
-    glimmer.compile(keras.optimizers.Adafactor(rate, relative_step=False), **cell.compile)
+    glimmer.compile(Adafactor(rate), **cell.compile)
     callbacks: list[Any] = [
         keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: on_step())
     ]

@@ -123,7 +123,7 @@ def train(
         warmup_steps=warmup,
     )
     reader.compile(
-        keras.optimizers.Adafactor(rate, relative_step=False),
+        gk.training.Adafactor(rate),
         distillation_temperature=TEMPERATURE,
     )
     epoch = min(steps, STEPS_SHOWN)

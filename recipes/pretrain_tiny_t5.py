@@ -40,8 +40,8 @@ RANKED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 1.5, "told": 0.5, "
 PHASES = (
     ONE | {"steps": 1000, "learning_rate": 5e-2, "answer_length": 28, "tasks": RECITED},
     ONE | {"steps": 5000, "tasks": SINGLE},
-    TWO | {"steps": 4000, "tasks": PAIRED},
-    EIGHT | {"steps": 7000, "tasks": RANKED},
+    TWO | {"steps": 3000, "tasks": PAIRED},
+    EIGHT | {"steps": 6000, "tasks": RANKED},
 )
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
 LENGTHS = {"question_length": 16, "passage_length": 64}
