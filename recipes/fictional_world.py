@@ -1,11 +1,12 @@
 """python recipes/fictional_world.py DIR --seed 0
 
 Writes a small invented world in the shape of KILT: 6,660 passages of 30 to 50 words on people,
-places and books, and four tasks over them: questions (qa), slots, claims to verify, and questions
-that two passages answer together (compare). Nothing in it is true: answers must be read. What is
-asked about in training, dev and test are different entities. A fact stands in one passage, with
-other facts on the same entity, and often one on another. BM25 finds nearly every passage asked
-for among sixteen, as it goes by names, and about half of them among two.
+places and books, and four tasks over them: questions (qa), slots, claims to verify, and the years
+of two subjects, the earlier first, which two passages tell (compare). Nothing in it is true:
+answers must be read. What is asked about in training, dev and test are different entities. A fact
+stands in one passage, with other facts on the same entity, and often one on another. BM25 finds
+nearly every passage asked for among sixteen, as it goes by names, and about half of them among
+two.
 """
 
 import argparse
@@ -202,7 +203,7 @@ def _comparisons(
     ids: dict[int, str],
     passages: list[_Passage],
 ) -> list[Row]:
-    """The earlier of two entities' years; each year on its own entity's passage once."""
+    """Two entities' years, the earlier first; each year on its own entity's passage once."""
     rows: list[Row] = []
     for relation, questions in WORDS["comparisons"].items():
         facts = [
@@ -216,9 +217,9 @@ def _comparisons(
                 continue
             pair = rng.sample([fact, rng.choice(others)], 2)
             text = rng.choice(questions).format(a=pair[0].subject, b=pair[1].subject)
-            earlier = min(fact.value for fact in pair)
+            years = " and ".join(sorted(fact.value for fact in pair))
             evidence = [ids[fact.passage] for fact in pair]
-            rows.append(_row("compare", split, len(rows), text, earlier, evidence))
+            rows.append(_row("compare", split, len(rows), text, years, evidence))
     return rows
 
 

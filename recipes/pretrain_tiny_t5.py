@@ -2,14 +2,14 @@
 
 Makes `tiny_world`, the tiny T5 that comes with the package, for recipes and tests that need a
 reader on a laptop. It learns to read English sentences of generated worlds, other ones than the
-quickstart's: it answers questions, fills slots, checks claims, compares two years, recites what a
+quickstart's: it answers questions, fills slots, checks claims, compares years, recites what a
 passage tells of somebody, and says "nothing" where a passage does not tell.
 
 First it reads one passage, as Fusion-in-Decoder with k = 1, and recites, which teaches it to find
 and copy; then it answers and says where nothing is told, a quarter of its wrong passages telling
-what is asked of somebody with half of the name; then it reads two passages and compares years;
+what is asked of somebody with half of the name; then it reads two passages and puts years in order;
 then mostly claims, in larger batches and at a lower rate, as it learns to check them in no other
-way; then it is a GLIMMER with memory that reads two of eight, distilling what helps it to answer
+way; then two passages again; then it is a GLIMMER with memory that reads two of eight, distilling what helps it to answer
 into its reranking layers. Some of the last questions have one passage alone, right or wrong: a
 reader that must always answer learns to guess, and its guesses teach ranking nothing. The run's
 own figures are in the report.json beside the preset.
@@ -44,7 +44,8 @@ PHASES = (
     ONE | {"steps": 5000, "tasks": SINGLE},
     TWO | {"steps": 3000, "tasks": PAIRED},
     ONE | {"steps": 2000, "batch_size": 128, "learning_rate": 1e-2, "tasks": CHECKED},
-    EIGHT | {"steps": 3000, "tasks": RANKED},
+    TWO | {"steps": 1500, "learning_rate": 1e-2, "tasks": PAIRED},
+    EIGHT | {"steps": 2500, "tasks": RANKED},
 )
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
 LENGTHS = {"question_length": 16, "passage_length": 64}
