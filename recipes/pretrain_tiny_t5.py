@@ -7,12 +7,12 @@ passage tells of somebody, and says "nothing" where a passage does not tell.
 
 First it reads one passage, as Fusion-in-Decoder with k = 1, and recites, which teaches it to find
 and copy; then it answers and says where nothing is told, a quarter of its wrong passages telling
-what is asked of somebody with half of the name; then it reads two passages and puts years in order;
-then mostly claims, in larger batches and at a lower rate, as it learns to check them in no other
-way; then two passages again; then it is a GLIMMER with memory that reads two of eight, distilling what helps it to answer
-into its reranking layers. Some of the last questions have one passage alone, right or wrong: a
-reader that must always answer learns to guess, and its guesses teach ranking nothing. The run's
-own figures are in the report.json beside the preset.
+what is asked of somebody with half of the name; then it reads two passages and puts years in
+order; then mostly claims, in larger batches and at a lower rate, as it learns to check them in no
+other way; then two passages again; then it is a GLIMMER with memory that reads two of eight,
+distilling what helps it to answer into its reranking layers. Some of the last questions have one
+passage alone, right or wrong: a reader that must always answer learns to guess, and its guesses
+teach ranking nothing. The run's own figures are in the report.json beside the preset.
 """
 
 import argparse
