@@ -18,9 +18,14 @@ WARMUP_STEPS = 100
 STEPS_SHOWN = 250
 TEMPERATURE = 0.1
 # One memory layer of four, as the recipes have it that start from what comes out of this.
-RANKER = {"live_proportion": 3 / 4, "rerank_proportion": 2 / 3, "num_selected": 2, "dropout": 0.0}
+READERS: dict[str, dict[str, Any]] = {
+    "fid": {},
+    "lumen": {"live_proportion": 3 / 4},
+    "glimmer": {"live_proportion": 3 / 4, "rerank_proportion": 2 / 3, "num_selected": 2},
+}
 
-Phase = dict[str, Any]  # steps, batch_size, num_passages, answer_length, learning_rate, tasks
+# reader, steps, batch_size, num_passages, answer_length, learning_rate, and weights of tasks
+Phase = dict[str, Any]
 
 
 def pretrain(
@@ -37,15 +42,13 @@ def pretrain(
 ) -> None:
     """Trains a T5 from nothing, and writes its preset and a report.
 
-    A phase that reads more than two passages is a GLIMMER's, any other Fusion-in-Decoder's.
-
     Args:
         command: As the report tells it.
         output: Folder of the preset.
         tokenizer: Of the preset.
         corpus: What the tasks' rows are of.
         tasks: With rows of passages; a phase takes the first of them, and the tasks it names.
-        phases: In their order. `tasks` has their weights.
+        phases: In their order.
         sizes: Layers, heads and widths of the T5.
         lengths: `question_length` and `passage_length` in tokens.
         seed: Of weights and batches.
@@ -65,10 +68,9 @@ def pretrain(
     reports = []
     for phase in phases:
         phase_start = time.perf_counter()
-        ranks = phase["num_passages"] > RANKER["num_selected"]
-        system = RANKER if ranks else {"system": "fid", "dropout": 0.0}
-        reader = gk.Glimmer.from_t5(to_t5(reader.backbone), **system)
-        if ranks:  # T5 has one position bias for all layers.
+        system = phase["reader"]
+        reader = gk.Glimmer.from_t5(to_t5(reader.backbone), system, dropout=0.0, **READERS[system])
+        if system != "fid":  # T5 has one position bias for all layers.
             reader.backbone.memory_encoder.position_bias.trainable = False
             reader.backbone.live_position_bias.trainable = False
         history = train(reader, tokenizer, corpus, tasks, phase, lengths, seed)

@@ -5,8 +5,9 @@ where no pretrained T5 can be had. No question and no answer of the folder is re
 the passages are turned into questions whose answers are names and numbers in them (salient spans,
 Guu et al. 2020, "REALM"), into `title [SEP] words` slots, and into claims, false ones with another
 name or number in place of the right one. Words are left out at random, so that a passage has to be
-read rather than looked up. First it reads the passage a sentence is from, then it is a GLIMMER
-that reads two of eight that BM25 finds, its own reader teaching it to rank.
+read rather than looked up. First it reads the passage a sentence is from, as Fusion-in-Decoder and
+then as LUMEN; then it is a GLIMMER that reads two of eight that BM25 finds, and its own reader
+teaches it to rank.
 
 The preset is for train_multitask.py --t5 and reproduce_paper.py --scale small --t5.
 """
@@ -41,12 +42,12 @@ LENGTHS = {"question_length": 32, "passage_length": 128}
 VOCABULARY_SIZE = 8000
 NUM_PASSAGES = 8
 EVEN = {"cloze": 2.0, "slots": 1.0, "claims": 1.0}
-ONE = {"num_passages": 1, "batch_size": 32, "answer_length": 16, "learning_rate": 3e-2}
+ONE = {"num_passages": 1, "batch_size": 32, "answer_length": 16, "tasks": EVEN}
+EIGHT = ONE | {"num_passages": NUM_PASSAGES, "batch_size": 8}
 PHASES = (
-    ONE | {"steps": 6000, "tasks": EVEN},
-    ONE
-    | {"steps": 1500, "num_passages": NUM_PASSAGES, "batch_size": 8, "learning_rate": 2e-2}
-    | {"tasks": EVEN},
+    ONE | {"reader": "fid", "steps": 6000, "learning_rate": 3e-2},
+    ONE | {"reader": "lumen", "steps": 1500, "learning_rate": 1e-2},
+    EIGHT | {"reader": "glimmer", "steps": 1500, "learning_rate": 1e-2},
 )
 SEED = 1
 

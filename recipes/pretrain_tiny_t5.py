@@ -9,10 +9,11 @@ First it reads one passage, as Fusion-in-Decoder with k = 1, and recites, which 
 and copy; then it answers and says where nothing is told, a quarter of its wrong passages telling
 what is asked of somebody with half of the name; then it reads two passages and puts years in
 order; then mostly claims, in larger batches and at a lower rate, as it learns to check them in no
-other way; then two passages again; then it is a GLIMMER with memory that reads two of eight,
-distilling what helps it to answer into its reranking layers. Some of the last questions have one
-passage alone, right or wrong: a reader that must always answer learns to guess, and its guesses
-teach ranking nothing. The run's own figures are in the report.json beside the preset.
+other way; then two passages again; then both once more as LUMEN, with the first layer as memory;
+then it is a GLIMMER that reads two of eight, distilling what helps it to answer into its reranking
+layers. Some of the last questions have one passage alone, right or wrong: a reader that must
+always answer learns to guess, and its guesses teach ranking nothing. The run's own figures are in
+the report.json beside the preset.
 """
 
 import argparse
@@ -32,8 +33,10 @@ UNTOLD = "nothing"
 TASKS = ("qa", "slots", "verify", "compare", "recite", "told", "untold")
 WORLD_SEEDS = (1001, 1002, 1003, 1004)
 ONE = {"num_passages": 1, "batch_size": 64, "answer_length": 8, "learning_rate": 3e-2}
+ONE |= {"reader": "fid"}
 TWO = ONE | {"num_passages": 2, "batch_size": 32}
-EIGHT = ONE | {"num_passages": 8, "batch_size": 32, "learning_rate": 1e-2}
+EIGHT = ONE | {"num_passages": 8, "batch_size": 32, "learning_rate": 1e-2, "reader": "glimmer"}
+SPLIT = {"learning_rate": 1e-2, "reader": "lumen"}
 RECITED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "recite": 2.0}
 SINGLE = {"qa": 1.0, "slots": 1.0, "verify": 3.0, "untold": 2.0}
 PAIRED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 3.0, "untold": 1.0}
@@ -45,6 +48,8 @@ PHASES = (
     TWO | {"steps": 3000, "tasks": PAIRED},
     ONE | {"steps": 2000, "batch_size": 128, "learning_rate": 1e-2, "tasks": CHECKED},
     TWO | {"steps": 1500, "learning_rate": 1e-2, "tasks": PAIRED},
+    ONE | SPLIT | {"steps": 2000, "tasks": SINGLE},
+    TWO | SPLIT | {"steps": 1000, "tasks": PAIRED},
     EIGHT | {"steps": 2500, "tasks": RANKED},
 )
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}

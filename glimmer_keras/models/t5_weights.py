@@ -99,14 +99,17 @@ def to_t5(backbone):
         "intermediate_dim",
         "key_value_dim",
         "dropout",
-        "activation",
         "use_gated_activation",
         "layer_norm_epsilon",
         "tie_embedding_weights",
     )
     config = backbone.get_config()
     with quiet_masks():
-        t5 = keras_hub.models.T5Backbone(**{name: config[name] for name in names})
+        t5 = keras_hub.models.T5Backbone(
+            **{name: config[name] for name in names},
+            activation=backbone.activation,
+            dtype=backbone.dtype_policy,
+        )
     for ours, theirs in _pairs(t5, backbone):
         theirs.assign(ops.copy(ours))
     return t5

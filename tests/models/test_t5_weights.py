@@ -90,6 +90,20 @@ def test_there_and_back_again(t5, settings):
         close(one, other)
 
 
+def test_a_model_from_nothing_becomes_a_t5_preset(tmp_path):
+    sizes = {"num_layers": 2, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
+    reader = gk.Glimmer.fid("tiny", vocabulary_size=20, **sizes)
+    to_t5(reader.backbone).save_to_preset(tmp_path)
+    with quiet_masks():
+        t5 = keras_hub.models.T5Backbone.from_preset(str(tmp_path))
+    again = gk.Glimmer.from_t5(t5, "fid")
+    assert again.backbone.get_config() == reader.backbone.get_config() | {
+        "name": again.backbone.name
+    }
+    for one, other in zip(again.weights, reader.weights, strict=True):
+        close(one, other)
+
+
 @pytest.mark.parametrize("settings", [{"reranker": "separate"}, {"question_encoder": "separate"}])
 def test_only_one_encoder_is_a_t5(t5, settings):
     reader = gk.Glimmer.from_t5(t5, **settings)
