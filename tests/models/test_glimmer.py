@@ -46,11 +46,10 @@ def test_cached_decoding_gives_what_full_passes_give(glimmer, batch, sampler):
     np.testing.assert_array_equal(out["selected_passages"], glimmer(x)["selected_passages"])
 
 
-def test_less_cross_attention_trains_generates_and_is_kept_in_a_preset(t5, batch, tmp_path):
+def test_less_cross_attention_trains_generates_and_is_kept_in_a_preset(make_model, batch, tmp_path):
     x, labels, weights = batch
-    settings = {"live_proportion": 2 / 3, "rerank_proportion": 1 / 2, "num_selected": 2}
     less = {"cross_attention_key_value_heads": 1, "cross_attention_every": 2}
-    model = gk.Glimmer.from_t5(t5, dropout=0.0, **settings, **less)
+    model = make_model(num_decoder_layers=2, **less)
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     kernel = model.backbone.decoder.blocks[1].cross_attention.key.kernel
     before = np.asarray(kernel).copy()

@@ -73,16 +73,6 @@ def test_separate_parts_start_as_the_shared_ones(t5):
         close(one, other)
 
 
-def test_plain_and_tied_t5_1_0(batch):
-    x, t5_inputs = one_passage(batch[0])
-    with quiet_masks():
-        t5 = keras_hub.models.T5Backbone(
-            40, 2, 2, 8, 16, activation="relu", use_gated_activation=False, dropout=0.0
-        )
-        expected = keras_hub.models.T5Seq2SeqLM(t5)(t5_inputs)
-    close(gk.Glimmer.from_t5(t5, "fid")(x)["logits"], expected)
-
-
 def test_keys_and_values_of_grouped_heads_are_means(t5, batch):
     x, _, _ = batch
     reader = gk.Glimmer.from_t5(t5, "fid", dropout=0.0, cross_attention_key_value_heads=1)
@@ -121,6 +111,16 @@ def test_less_cross_attention_is_no_t5(t5, settings):
     ((name, value),) = settings.items()
     with pytest.raises(ValueError, match=f"every decoder layer, with all heads.*{name}={value}"):
         to_t5(reader.backbone)
+
+
+def test_plain_and_tied_t5_1_0(batch):
+    x, t5_inputs = one_passage(batch[0])
+    with quiet_masks():
+        t5 = keras_hub.models.T5Backbone(
+            40, 2, 2, 8, 16, activation="relu", use_gated_activation=False, dropout=0.0
+        )
+        expected = keras_hub.models.T5Seq2SeqLM(t5)(t5_inputs)
+    close(gk.Glimmer.from_t5(t5, "fid")(x)["logits"], expected)
 
 
 @pytest.mark.parametrize("settings", [{"system": "fid"}, {"live_proportion": 1.0}])
