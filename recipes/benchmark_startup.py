@@ -43,8 +43,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     options, console = parse(arguments), Console()
     report: dict[str, Any] = {"settings": vars(options), "machine": machine()}
     report["import"] = importing(options.repeats)
-    loaded, asked = {"load": options.repeats}, {"answer": 1}
-    for size, parts in ((options.size, loaded), (options.asked_size, asked)):
+    by_size: dict[str, dict[str, int]] = {options.size: {"load": options.repeats}}
+    by_size.setdefault(options.asked_size, {})["answer"] = 1
+    for size, parts in by_size.items():
         with tempfile.TemporaryDirectory(dir=options.work) as folder:
             settings = {**vars(options), "size": size, "folder": folder}
             console.print(f"{size}, {report['machine']['backend']}: {', '.join(parts)}")
