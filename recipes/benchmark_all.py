@@ -89,7 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
             collected = {"settings": vars(options), "runs": [asdict(run) for run in runs]}
             (output / "all.json").write_text(json.dumps(collected, indent=1), encoding="utf-8")
             (output / "all.md").write_text(table(runs), encoding="utf-8")
-    console.print(f"\n{table(runs)}\nWritten to {output / 'all.json'} and all.md", markup=False)
+    said = f"\n{table(runs)}\nWritten to {output / 'all.json'} and all.md"
+    console.print(said, markup=False, soft_wrap=True)
     return int(any(run.error for run in runs))
 
 
