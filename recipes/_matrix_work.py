@@ -76,6 +76,14 @@ def answering_work(
     return {"rerank": rerank, "encode": encode, **parts}
 
 
+def token_bytes(backbone: GlimmerBackbone, positions: int, batch: int) -> float:
+    """What a question's token reads: its share of the decoder's weights, its keys and values."""
+    weights = decoder_work(backbone, 1, 0, 0).projections
+    cached = positions * _keys_and_values(backbone)
+    # float32 variables are read at full width, whatever they are computed at.
+    return 4 * weights / batch + (2 if "16" in backbone.compute_dtype else 4) * cached
+
+
 def decoding_seconds(
     backbone: GlimmerBackbone,
     positions: int,
@@ -89,10 +97,7 @@ def decoding_seconds(
     Every token reads the decoder's weights, once for a batch, and all keys and values; its
     products or its reading, whichever takes longer, bounds it.
     """
-    weights = decoder_work(backbone, 1, 0, 0).projections
-    cached = positions * _keys_and_values(backbone)
-    # float32 variables are read at full width, whatever they are computed at.
-    read = 4 * weights / batch + (2 if "16" in backbone.compute_dtype else 4) * cached
+    read = token_bytes(backbone, positions, batch)
     step = decoder_work(backbone, 1, positions, answer + 1).total
     token = max(step / macs_per_second, read / bytes_per_second)
     return memory_work(backbone, positions).total / macs_per_second + answer * token
