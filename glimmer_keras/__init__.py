@@ -10,6 +10,7 @@ from glimmer_keras import models as models
 from glimmer_keras import pipelines as pipelines
 from glimmer_keras import retrieval as retrieval
 from glimmer_keras import serving as serving
+from glimmer_keras import training as training
 from glimmer_keras.models import Glimmer as Glimmer
 from glimmer_keras.models import GlimmerBackbone as GlimmerBackbone
 from glimmer_keras.models import GlimmerPreprocessor as GlimmerPreprocessor

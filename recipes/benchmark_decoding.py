@@ -93,18 +93,11 @@ def settings_of(variant: str) -> dict[str, int]:
 def build(size: str, options: argparse.Namespace) -> dict[str, Any]:
     """Ours, its variants, and KerasHub's with the weights of ours."""
     systems: dict[str, Any] = {}
-    policy = keras.config.dtype_policy()
-    # Of all that is built here: `to_t5` has no argument for it.
-    keras.config.set_dtype_policy(options.dtype)
-    try:
-        for name in ("", *options.variant):
-            settings = settings_of(name) if name else {}
-            # `to_t5` takes Keras's own activations alone.
-            systems[name or "ours"] = Glimmer.fid(size, activation="gelu", **settings)
-        with quiet_masks():
-            systems["keras_hub"] = KerasHubDecoding(to_t5(systems["ours"].backbone))
-    finally:
-        keras.config.set_dtype_policy(policy)
+    for name in ("", *options.variant):
+        settings = settings_of(name) if name else {}
+        systems[name or "ours"] = Glimmer.fid(size, dtype=options.dtype, **settings)
+    with quiet_masks():
+        systems["keras_hub"] = KerasHubDecoding(to_t5(systems["ours"].backbone))
     for system in systems.values():
         system.compile(sampler="greedy")
     return systems

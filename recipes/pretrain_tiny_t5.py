@@ -145,7 +145,7 @@ def train(reader, tokenizer, corpus: Corpus, tasks: list[Task], phase: dict) -> 
         phase["learning_rate"], phase["steps"], alpha=0.05
     )
     reader.compile(
-        keras.optimizers.Adafactor(rate, relative_step=False),
+        gk.training.Adafactor(rate),
         distillation_temperature=TEMPERATURE,
     )
     epoch = min(phase["steps"], 250)

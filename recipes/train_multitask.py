@@ -34,7 +34,7 @@ from glimmer_keras.data import mixture
 from glimmer_keras.evaluation import evaluate, score_table
 from glimmer_keras.pipelines import retrieve, tokenize
 from glimmer_keras.retrieval import BM25Retriever
-from glimmer_keras.training import Checkpoints
+from glimmer_keras.training import Adafactor, Checkpoints
 
 # What is not said on the command line; it suits a laptop. No rate: T5's own, 1e-4 when training
 # a T5 on, 1e-2 when starting from nothing.
@@ -199,7 +199,7 @@ def make_model(args, tokenizer):
     else:
         options["vocabulary_size"] = tokenizer.vocabulary_size()
         glimmer = Glimmer.from_size(args.size, args.system, preprocessor, **options)
-    glimmer.compile(keras.optimizers.Adafactor(args.learning_rate, relative_step=False))
+    glimmer.compile(Adafactor(args.learning_rate))
     return glimmer
 
 

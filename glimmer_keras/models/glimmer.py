@@ -5,6 +5,7 @@ from keras import ops
 from glimmer_keras.layers.top_m_select import gather_passages
 from glimmer_keras.losses import perplexity_distillation
 from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
+from glimmer_keras.models.adafactor import Adafactor
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
 from glimmer_keras.models.inputs import answer_mask, check_inputs, check_preset_arguments
@@ -134,7 +135,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
                 f"Received: distillation_direction={distillation_direction!r}"
             )
         if optimizer == "auto":
-            optimizer = keras.optimizers.Adafactor(1e-4, relative_step=False)
+            optimizer = Adafactor(1e-4)
         if loss == "auto":
             loss = keras.losses.SparseCategoricalCrossentropy(
                 from_logits=True, reduction="mean_with_sample_weight"

@@ -3,6 +3,7 @@ import warnings
 from pathlib import Path
 
 import keras_hub
+import numpy as np
 from keras import ops
 
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
@@ -74,17 +75,28 @@ def copy_t5_weights(t5, backbone):
 
 
 def to_t5(backbone):
-    """A `keras_hub.models.T5Backbone` with the weights of a reader that is a T5 inside.
+    """A `keras_hub.models.T5Backbone` with the weights of a reader whose parts make one T5.
 
     Args:
-        backbone: a `GlimmerBackbone` with `live_proportion=1`, and no reranker beside the
-            encoder. A scorer is left out.
+        backbone: a `GlimmerBackbone` without a reranker or a question encoder of its own. If it
+            has memory layers, their position bias must still be that of the live layers, as it
+            is if neither was trained. It has cross-attention in every decoder layer, with all
+            heads. A scorer is left out.
     """
     layers = backbone.layer_counts
-    if layers["stage A"] + layers["stage B"] != backbone.num_layers:
+    apart = layers["memory"] + layers["stage A"] + layers["stage B"] != backbone.num_layers
+    if apart or backbone.question_encoder is not backbone.memory_encoder:
         raise ValueError(
-            "`backbone` must hold one encoder, all of it live: `live_proportion=1` and no "
-            f"reranker apart. Received: encoder layers {layers}"
+            "`backbone` must hold one encoder, with neither a reranker nor a question encoder "
+            f"apart. Received: encoder layers {layers}, question_encoder="
+            f"{backbone.get_config()['question_encoder']!r}"
+        )
+    if layers["memory"] and np.any(
+        _table(backbone.memory_encoder.position_bias) != _table(backbone.live_position_bias)
+    ):
+        raise ValueError(
+            "`backbone` must have one position bias for all encoder layers, as T5 has. Received: "
+            "memory and live layers with position biases that were trained apart"
         )
     names = (
         "vocabulary_size",
@@ -94,7 +106,6 @@ def to_t5(backbone):
         "intermediate_dim",
         "key_value_dim",
         "dropout",
-        "activation",
         "use_gated_activation",
         "layer_norm_epsilon",
         "tie_embedding_weights",
@@ -110,10 +121,18 @@ def to_t5(backbone):
             f"cross_attention_every={config['cross_attention_every']}"
         )
     with quiet_masks():
-        t5 = keras_hub.models.T5Backbone(**{name: config[name] for name in names})
+        t5 = keras_hub.models.T5Backbone(
+            **{name: config[name] for name in names},
+            activation=backbone.activation,
+            dtype=backbone.dtype_policy,
+        )
     for ours, theirs in _pairs(t5, backbone):
         theirs.assign(ops.copy(ours))
     return t5
+
+
+def _table(position_bias):
+    return ops.convert_to_numpy(position_bias.table)
 
 
 @contextlib.contextmanager

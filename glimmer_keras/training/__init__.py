@@ -1,3 +1,4 @@
-"""What a training run needs besides Keras: checkpoints it can go on from."""
+"""What a training run needs besides Keras: its optimizer, and checkpoints to go on from."""
 
+from glimmer_keras.models.adafactor import Adafactor as Adafactor
 from glimmer_keras.training.checkpoints import Checkpoints as Checkpoints

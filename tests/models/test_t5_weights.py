@@ -123,18 +123,40 @@ def test_plain_and_tied_t5_1_0(batch):
     close(gk.Glimmer.from_t5(t5, "fid")(x)["logits"], expected)
 
 
-@pytest.mark.parametrize("settings", [{"system": "fid"}, {"live_proportion": 1.0}])
+@pytest.mark.parametrize("settings", [{"system": "fid"}, {"live_proportion": 1.0}, {}])
 def test_there_and_back_again(t5, settings):
     reader = gk.Glimmer.from_t5(t5, **settings)
     for one, other in zip(to_t5(reader.backbone).weights, t5.weights, strict=True):
         close(one, other)
 
 
-def test_only_one_live_encoder_is_a_t5(t5, glimmer):
-    apart = gk.Glimmer.from_t5(t5, live_proportion=1.0, reranker="separate")
-    for reader in (glimmer, apart):
-        with pytest.raises(ValueError, match="`backbone` must hold one encoder, all of it live"):
-            to_t5(reader.backbone)
+def test_a_model_from_nothing_becomes_a_t5_preset(tmp_path):
+    sizes = {"num_layers": 2, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
+    reader = gk.Glimmer.fid("tiny", vocabulary_size=20, **sizes)
+    to_t5(reader.backbone).save_to_preset(tmp_path)
+    with quiet_masks():
+        t5 = keras_hub.models.T5Backbone.from_preset(str(tmp_path))
+    again = gk.Glimmer.from_t5(t5, "fid")
+    assert again.backbone.get_config() == reader.backbone.get_config() | {
+        "name": again.backbone.name
+    }
+    for one, other in zip(again.weights, reader.weights, strict=True):
+        close(one, other)
+
+
+@pytest.mark.parametrize("settings", [{"reranker": "separate"}, {"question_encoder": "separate"}])
+def test_only_one_encoder_is_a_t5(t5, settings):
+    reader = gk.Glimmer.from_t5(t5, **settings)
+    with pytest.raises(ValueError, match="`backbone` must hold one encoder, with neither"):
+        to_t5(reader.backbone)
+
+
+def test_position_biases_trained_apart_are_no_t5(t5):
+    backbone = gk.Glimmer.from_t5(t5).backbone
+    table = backbone.memory_encoder.position_bias.table
+    table.assign(table + 1.0)
+    with pytest.raises(ValueError, match="must have one position bias for all encoder layers"):
+        to_t5(backbone)
 
 
 def test_from_a_local_preset(t5, tokenizer, batch, tmp_path):

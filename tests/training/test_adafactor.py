@@ -1,0 +1,59 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from glimmer_keras.training import Adafactor
+
+
+class Table(keras.Model):
+    """Sums rows of a table, some of them twice; of the second column nothing."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.table = self.add_weight(shape=(4, 2), initializer="ones", name="table")
+        self.rows = np.array(rows, "int32")
+
+    def call(self, inputs):
+        return inputs * ops.sum(ops.take(self.table, self.rows, axis=0)[:, 0])
+
+
+def step(rows, **options):
+    model = Table(rows)
+    model.compile(
+        Adafactor(0.1, clip_threshold=1e9, **options),
+        loss=lambda y, prediction: ops.mean(prediction - y),
+    )
+    model.fit(np.ones((1, 1), "float32"), np.zeros((1, 1), "float32"), verbose=0)
+    return np.asarray(model.table)
+
+
+def by_hand(gradient, epsilon):
+    """The first step: section 4 of Shazeer and Stern, "Adafactor", with the decay at 0."""
+    squared = gradient.astype("float64") ** 2 + epsilon
+    rows, columns = squared.mean(axis=1), squared.mean(axis=0)
+    second = rows[:, None] * columns[None] / rows.mean()
+    return 1.0 - 0.1 * gradient / np.sqrt(second)
+
+
+def test_a_row_read_twice_counts_as_the_sum():
+    gradient = np.array([[1, 0], [2, 0], [3, 0], [1, 0]])
+    found = step([0, 1, 1, 2, 2, 2, 3], epsilon_1=1e-4)
+    np.testing.assert_allclose(found, by_hand(gradient, 1e-4), rtol=1e-5)
+
+
+def test_no_gradient_leaves_the_weight():
+    """A column that learns nothing, in a row that is not read: 0 / 0 with Keras's `epsilon_1`."""
+    found = step([0, 1])
+    np.testing.assert_array_equal(found[:, 1], 1.0)
+    np.testing.assert_array_equal(found[2:], 1.0)
+    assert np.all(found[:2, 0] < 1.0)
+
+
+@pytest.mark.parametrize("optimizer", [Adafactor(), Adafactor(1e-3, epsilon_1=1e-20)])
+def test_config_round_trip(optimizer):
+    config = keras.optimizers.serialize(optimizer)
+    again = keras.optimizers.deserialize(config)
+    assert type(again) is Adafactor
+    assert again.get_config() == optimizer.get_config()
+    assert again.relative_step is False
