@@ -29,7 +29,6 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import keras_hub
 import numpy as np
 from _benchmark import Peak, ReadSpeed, fastest, interleaved, numbers, ratio, run_cases, spread
