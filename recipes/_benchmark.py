@@ -22,10 +22,6 @@ Times = dict[Any, list[float]]  # seconds in each round
 
 def add_arguments(parser: argparse.ArgumentParser, batch: list[int]) -> None:
     """What every benchmark of FiD, LUMEN and GLIMMER asks."""
-
-    def numbers(text):
-        return [int(number) for number in text.split(",")]
-
     parser.add_argument("--size", type=lambda text: text.split(","), default=["small"])
     parser.add_argument("--k", type=int, default=25, help="retrieved passages")
     parser.add_argument("--m", type=int, default=5, help="passages that GLIMMER selects")
@@ -36,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser, batch: list[int]) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
     parser.add_argument("--output", metavar="DIR")
+
+
+def numbers(text: str) -> list[int]:
+    """An option's `1,4`."""
+    return [int(number) for number in text.split(",")]
 
 
 def run_cases(

@@ -36,8 +36,7 @@ def encoder_work(backbone: GlimmerBackbone, layers: int, sequences: int, length:
 
 def memory_work(backbone: GlimmerBackbone, positions: int) -> Work:
     """Of the cross-attention keys and values of `positions` encoded tokens."""
-    inner = backbone.num_heads * backbone.key_value_dim
-    return Work(positions * backbone.decoder.num_layers * 2 * backbone.hidden_dim * inner)
+    return Work(positions * _keys_and_values(backbone) * backbone.hidden_dim)
 
 
 def decoder_work(backbone: GlimmerBackbone, tokens: int, positions: int, keys: int) -> Work:
@@ -47,9 +46,10 @@ def decoder_work(backbone: GlimmerBackbone, tokens: int, positions: int, keys: i
     """
     d, inner = backbone.hidden_dim, backbone.num_heads * backbone.key_value_dim
     steps = tokens * backbone.decoder.num_layers
+    reads = tokens * len(backbone.decoder.cross_attention_layers)
     head = tokens * d * backbone.vocabulary_size
-    projections = steps * (6 * d * inner + _feed_forward(backbone)) + head
-    return Work(projections, steps * 2 * inner * (keys + positions))
+    projections = steps * (4 * d * inner + _feed_forward(backbone)) + reads * 2 * d * inner
+    return Work(projections + head, 2 * inner * (steps * keys + reads * positions))
 
 
 def decoder_positions(backbone: GlimmerBackbone, passages: int, question: int, passage: int) -> int:
@@ -76,6 +76,14 @@ def answering_work(
     return {"rerank": rerank, "encode": encode, **parts}
 
 
+def token_bytes(backbone: GlimmerBackbone, positions: int, batch: int) -> float:
+    """What a question's token reads: its share of the decoder's weights, its keys and values."""
+    weights = decoder_work(backbone, 1, 0, 0).projections
+    cached = positions * _keys_and_values(backbone)
+    # float32 variables are read at full width, whatever they are computed at.
+    return 4 * weights / batch + (2 if "16" in backbone.compute_dtype else 4) * cached
+
+
 def decoding_seconds(
     backbone: GlimmerBackbone,
     positions: int,
@@ -89,11 +97,7 @@ def decoding_seconds(
     Every token reads the decoder's weights, once for a batch, and all keys and values; its
     products or its reading, whichever takes longer, bounds it.
     """
-    inner = backbone.num_heads * backbone.key_value_dim
-    weights = decoder_work(backbone, 1, 0, 0).projections
-    cached = backbone.decoder.num_layers * positions * 2 * inner
-    # float32 variables are read at full width, whatever they are computed at.
-    read = 4 * weights / batch + (2 if "16" in backbone.compute_dtype else 4) * cached
+    read = token_bytes(backbone, positions, batch)
     step = decoder_work(backbone, 1, positions, answer + 1).total
     token = max(step / macs_per_second, read / bytes_per_second)
     return memory_work(backbone, positions).total / macs_per_second + answer * token
@@ -126,6 +130,13 @@ def training_work(
         + memory_work(backbone, passages * length + asked)
         + decoder_work(backbone, answer, length + asked, answer) * passages
     )
+
+
+def _keys_and_values(backbone: GlimmerBackbone) -> int:
+    """Numbers that cross-attention keeps of an encoded token, in all layers."""
+    decoder = backbone.decoder
+    shared = decoder.cross_attention_key_value_heads * backbone.key_value_dim
+    return len(decoder.cross_attention_layers) * 2 * shared
 
 
 def _feed_forward(backbone: GlimmerBackbone) -> int:

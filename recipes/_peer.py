@@ -1,4 +1,4 @@
-"""The parent's side of `_hf_fid.py`: starts it and asks it for rounds."""
+"""The parent's side of `_hf_fid.py` and `_hf_decoding.py`: starts them and asks for rounds."""
 
 import argparse
 import contextlib
@@ -44,15 +44,23 @@ def start_peer(size: str, batch: int, options: argparse.Namespace) -> Iterator[P
         yield None
         return
     settings = {
-        "size": {"key_value_dim": 64, **size_arguments(size)},
         "batch": batch,
         "k": options.k,
         "passage_length": options.passage_length,
         "answer_length": options.answer_length,
-        "cores": cores(),
     }
-    script = Path(__file__).with_name("_hf_fid.py")
-    command = [options.peer_python, str(script), json.dumps(settings)]
+    with peer_process("_hf_fid.py", size, settings, options.peer_python) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def peer_process(
+    name: str, size: str, settings: dict[str, Any], python: str
+) -> Iterator[PeerProcess]:
+    """A recipe's child that has built its model and waits to be asked for rounds."""
+    sizes = {"key_value_dim": 64, **size_arguments(size)}
+    told = json.dumps({**settings, "size": sizes, "cores": cores()})
+    command = [python, str(Path(__file__).with_name(name)), told]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from _resident import resident
+
 
 @dataclass(frozen=True)
 class Served:
@@ -19,13 +21,7 @@ class Served:
     pid: int
 
     def megabytes(self) -> dict[str, float]:
-        """Resident memory now and at its greatest since the last call, in MiB. Linux only."""
-        process = Path(f"/proc/{self.pid}")
-        status = (process / "status").read_text(encoding="utf-8")
-        (process / "clear_refs").write_text("5", encoding="utf-8")  # forgets the greatest
-        kinds = {"now": "VmRSS", "greatest": "VmHWM"}
-        found = {name: re.search(rf"{kind}:\s*(\d+) kB", status) for name, kind in kinds.items()}
-        return {name: int(match[1]) / 2**10 for name, match in found.items() if match}
+        return resident(self.pid)
 
 
 @contextlib.contextmanager

@@ -12,18 +12,22 @@ class Attention(keras.layers.Layer):
 
     Scores are masked and normalised in float32. A query whose keys are all masked gets equal
     weights, never NaN. Keys and values are projected apart from the queries (`project`), so
-    that a decoder can project a memory once and attend to it many times.
+    that a decoder can project a memory once and attend to it many times. With fewer heads of
+    keys and values than of queries, a group of neighbouring query heads shares each of them.
 
     Args:
         num_heads: int.
         head_dim: int. Width of one head.
         hidden_dim: int. Width `d` of the output.
         dropout: float. Applied to the attention weights.
+        num_key_value_heads: int that divides `num_heads`, or `None` for `num_heads`. Fewer is
+            grouped-query attention, 1 multi-query attention.
 
     Call arguments:
         queries: float tensor `(batch, length, hidden_dim)`.
-        keys, values: float tensors `(batch, num_heads, keys, head_dim)` from `project`. The
-            batch of `queries` may be a multiple of theirs (beams of one row side by side).
+        keys, values: float tensors `(batch, num_key_value_heads, keys, head_dim)` from
+            `project`. The batch of `queries` may be a multiple of theirs (beams of one row
+            side by side).
         attention_mask: boolean tensor that broadcasts to `(batch, 1, length, keys)`, or `None`.
         bias: float tensor that broadcasts to `(batch, num_heads, length, keys)`, or `None`.
 
@@ -31,9 +35,14 @@ class Attention(keras.layers.Layer):
         A tensor of the shape of `queries`.
     """
 
-    def __init__(self, num_heads, head_dim, hidden_dim, dropout=0.0, **kwargs):
+    def __init__(
+        self, num_heads, head_dim, hidden_dim, dropout=0.0, num_key_value_heads=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
+        self.num_key_value_heads = check_key_value_heads(
+            num_key_value_heads, num_heads, "num_key_value_heads"
+        )
         self.head_dim = head_dim
         self.hidden_dim = hidden_dim
         self.dropout = dropout
@@ -41,8 +50,9 @@ class Attention(keras.layers.Layer):
         self.query = Projection(
             inner_dim, (hidden_dim * head_dim) ** -0.5, dtype=dtype, name="query"
         )
-        self.key = Projection(inner_dim, hidden_dim**-0.5, dtype=dtype, name="key")
-        self.value = Projection(inner_dim, hidden_dim**-0.5, dtype=dtype, name="value")
+        shared_dim = self.num_key_value_heads * head_dim
+        self.key = Projection(shared_dim, hidden_dim**-0.5, dtype=dtype, name="key")
+        self.value = Projection(shared_dim, hidden_dim**-0.5, dtype=dtype, name="value")
         self.output_projection = Projection(
             hidden_dim, inner_dim**-0.5, dtype=dtype, name="output_projection"
         )
@@ -55,28 +65,35 @@ class Attention(keras.layers.Layer):
         self.built = True
 
     def project(self, states):
-        """Keys and values `(batch, num_heads, keys, head_dim)` of `(batch, keys, hidden_dim)`."""
-        length = ops.shape(states)[1]
-        return self._split(self.key(states), length), self._split(self.value(states), length)
+        """Keys and values of `states`, `(batch, keys, hidden_dim)`.
+
+        Returns:
+            A tuple of two tensors `(batch, num_key_value_heads, keys, head_dim)`.
+        """
+        length, heads = ops.shape(states)[1], self.num_key_value_heads
+        return tuple(self._split(of(states), length, heads) for of in (self.key, self.value))
 
     def call(self, queries, keys, values, attention_mask=None, bias=None, training=None):
         shape = ops.shape(queries)
         # Beams of one row become further queries of it: its keys are never repeated.
         length = shape[0] * shape[1] // ops.shape(keys)[0]
-        q = self._split(self.query(queries), length)
+        q = self._split(self.query(queries), length, self.num_heads)
+        # Heads that share keys become further queries of them, too.
+        q = self._regroup(q, self.num_key_value_heads)
         if queries.shape[1] == 1:
             # A column of products is several times faster on CPU than a row of them.
             scores = ops.transpose(ops.matmul(keys, ops.transpose(q, (0, 1, 3, 2))), (0, 1, 3, 2))
         else:
             scores = ops.matmul(q, ops.transpose(keys, (0, 1, 3, 2)))
-        scores = ops.cast(scores, "float32")
+        scores = self._regroup(ops.cast(scores, "float32"), self.num_heads)
         if bias is not None:
             scores = scores + ops.cast(bias, "float32")
         if attention_mask is not None:
             scores = ops.where(attention_mask, scores, MASKED)
         weights = ops.cast(ops.softmax(scores, axis=-1), self.compute_dtype)
         weights = self.dropout_layer(weights, training=training)
-        x = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
+        x = ops.matmul(self._regroup(weights, self.num_key_value_heads), values)
+        x = ops.transpose(self._regroup(x, self.num_heads), (0, 2, 1, 3))
         x = ops.reshape(x, (-1, shape[1], self.num_heads * self.head_dim))
         return self.output_projection(x)
 
@@ -90,8 +107,28 @@ class Attention(keras.layers.Layer):
             "head_dim": self.head_dim,
             "hidden_dim": self.hidden_dim,
             "dropout": self.dropout,
+            "num_key_value_heads": self.num_key_value_heads,
         }
 
-    def _split(self, states, length):
-        states = ops.reshape(states, (-1, length, self.num_heads, self.head_dim))
+    def _split(self, states, length, heads):
+        states = ops.reshape(states, (-1, length, heads, self.head_dim))
         return ops.transpose(states, (0, 2, 1, 3))
+
+    def _regroup(self, x, heads):
+        """`(batch, num_heads, length, n)` as `(batch, num_key_value_heads, ..., n)`, or back."""
+        if self.num_key_value_heads == self.num_heads:
+            return x
+        return ops.reshape(x, (ops.shape(x)[0], heads, -1, ops.shape(x)[3]))
+
+
+def check_key_value_heads(value, num_heads, name):
+    """`value` checked as a number of key and value heads; `None` is `num_heads`."""
+    if value is None:
+        return num_heads
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < 1 or num_heads % value:
+        raise ValueError(
+            f"`{name}` must be an integer of at least 1 that divides `num_heads`, or None. "
+            f"Received: {name}={value!r}, num_heads={num_heads}"
+        )
+    return value

@@ -1,89 +1,11 @@
 import keras
 from keras import ops
 
-from glimmer_keras.layers.attention import Attention
-from glimmer_keras.layers.feed_forward import FeedForward, get_activation, serialize_activation
+from glimmer_keras.layers.attention import check_key_value_heads
+from glimmer_keras.layers.decoder_block import DecoderBlock
+from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
 from glimmer_keras.layers.relative_position_bias import RelativePositionBias
 from glimmer_keras.layers.t5_norm import T5Norm
-
-
-class DecoderBlock(keras.layers.Layer):
-    """One T5 decoder layer: causal self-attention, cross-attention, feed-forward."""
-
-    def __init__(
-        self,
-        num_heads,
-        head_dim,
-        hidden_dim,
-        intermediate_dim,
-        activation,
-        gated,
-        dropout,
-        epsilon,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        dtype = self.dtype_policy
-        self.self_norm = T5Norm(epsilon, dtype=dtype, name="self_norm")
-        self.self_attention = Attention(
-            num_heads, head_dim, hidden_dim, dropout, dtype=dtype, name="self_attention"
-        )
-        self.cross_norm = T5Norm(epsilon, dtype=dtype, name="cross_norm")
-        self.cross_attention = Attention(
-            num_heads, head_dim, hidden_dim, dropout, dtype=dtype, name="cross_attention"
-        )
-        self.feed_forward_norm = T5Norm(epsilon, dtype=dtype, name="feed_forward_norm")
-        self.feed_forward = FeedForward(
-            hidden_dim,
-            intermediate_dim,
-            activation,
-            gated,
-            dropout,
-            dtype=dtype,
-            name="feed_forward",
-        )
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype)
-
-    def build(self, input_shape):
-        for layer in (
-            self.self_norm,
-            self.self_attention,
-            self.cross_norm,
-            self.cross_attention,
-            self.feed_forward_norm,
-            self.feed_forward,
-        ):
-            layer.build(input_shape)
-        self.built = True
-
-    def call(
-        self,
-        states,
-        memory,
-        memory_mask,
-        self_mask,
-        bias,
-        cache=None,
-        index=None,
-        training=None,
-    ):
-        x = self.self_norm(states)
-        keys, values = self.self_attention.project(x)
-        if cache is not None:
-            keys = ops.slice_update(cache[0], (0, 0, index, 0), keys)
-            values = ops.slice_update(cache[1], (0, 0, index, 0), values)
-            cache = (keys, values)
-        x = self.self_attention(
-            x, keys, values, attention_mask=self_mask, bias=bias, training=training
-        )
-        states = states + self.dropout_layer(x, training=training)
-        x = self.cross_attention(
-            self.cross_norm(states), *memory, attention_mask=memory_mask, training=training
-        )
-        states = states + self.dropout_layer(x, training=training)
-        x = self.feed_forward(self.feed_forward_norm(states), training=training)
-        states = states + self.dropout_layer(x, training=training)
-        return states if cache is None else (states, cache)
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
@@ -103,6 +25,11 @@ class FiDDecoder(keras.layers.Layer):
         dropout: float. On embeddings, attention weights, after each half block and at the end.
         epsilon: float. Of the normalisations.
         position_bias_stddev: float or `None`. See `RelativePositionBias`.
+        cross_attention_key_value_heads: int that divides `num_heads`, or `None` for `num_heads`.
+            Heads of keys and values in cross-attention, each shared by a group of query heads:
+            fewer is grouped-query attention, 1 multi-query attention.
+        cross_attention_every: int. With `n`, only layers `n - 1`, `2 n - 1`, ..., counted from
+            0, have cross-attention (FiDO's layer-sparse cross-attention); 1 is all of them.
 
     Call arguments:
         embeddings: float tensor `(batch, target_length, hidden_dim)`.
@@ -132,6 +59,8 @@ class FiDDecoder(keras.layers.Layer):
         dropout=0.0,
         epsilon=1e-6,
         position_bias_stddev=None,
+        cross_attention_key_value_heads=None,
+        cross_attention_every=1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -145,6 +74,11 @@ class FiDDecoder(keras.layers.Layer):
         self.dropout = dropout
         self.epsilon = epsilon
         self.position_bias_stddev = position_bias_stddev
+        self.cross_attention_key_value_heads = check_key_value_heads(
+            cross_attention_key_value_heads, num_heads, "cross_attention_key_value_heads"
+        )
+        self.cross_attention_every = cross_attention_every
+        self.cross_attention_layers = cross_attention_layers(num_layers, cross_attention_every)
         dtype = self.dtype_policy
         self.position_bias = RelativePositionBias(
             num_heads,
@@ -163,6 +97,7 @@ class FiDDecoder(keras.layers.Layer):
                 gated,
                 dropout,
                 epsilon,
+                self.cross_attention_key_value_heads if i in self.cross_attention_layers else 0,
                 dtype=dtype,
                 name=f"block_{i}",
             )
@@ -199,8 +134,9 @@ class FiDDecoder(keras.layers.Layer):
         """Cross-attention keys and values of everything the decoder reads, once per answer.
 
         Returns:
-            A tuple with `(keys, values)` for each block, each `(batch, num_heads,
-            positions, head_dim)`, and the boolean mask `(batch, positions)`.
+            A tuple with `(keys, values)` for each block, each `(batch,
+            cross_attention_key_value_heads, positions, head_dim)`, or `()` for a block without
+            cross-attention; and the boolean mask `(batch, positions)`.
         """
         batch = ops.shape(passage_states)[0]
         states = ops.reshape(passage_states, (batch, -1, self.hidden_dim))
@@ -210,7 +146,7 @@ class FiDDecoder(keras.layers.Layer):
             question_states = ops.cast(question_states, self.compute_dtype)
             states = ops.concatenate([question_states, states], axis=1)
             mask = ops.concatenate([ops.cast(question_mask, "bool"), mask], axis=1)
-        return tuple(block.cross_attention.project(states) for block in self.blocks), mask
+        return tuple(block.project_memory(states) for block in self.blocks), mask
 
     def project_each(self, passage_states, passage_mask, question_states=None, question_mask=None):
         """As `project_memory`, but for reading each passage alone.
@@ -312,4 +248,22 @@ class FiDDecoder(keras.layers.Layer):
             "dropout": self.dropout,
             "epsilon": self.epsilon,
             "position_bias_stddev": self.position_bias_stddev,
+            "cross_attention_key_value_heads": self.cross_attention_key_value_heads,
+            "cross_attention_every": self.cross_attention_every,
         }
+
+
+def cross_attention_layers(num_layers, every):
+    """The numbers, from 0, of the decoder layers with cross-attention: every `every`-th, as FiDO.
+
+    Args:
+        num_layers: int. Layers of the decoder.
+        every: int, the setting `cross_attention_every`.
+    """
+    whole = isinstance(every, int) and not isinstance(every, bool)
+    if not whole or not 1 <= every <= num_layers:
+        raise ValueError(
+            "`cross_attention_every` must be an integer from 1 to the number of decoder layers. "
+            f"Received: cross_attention_every={every!r}, decoder layers={num_layers}"
+        )
+    return tuple(range(every - 1, num_layers, every))

@@ -1,5 +1,7 @@
 from dataclasses import asdict, dataclass
 
+from glimmer_keras.layers.attention import check_key_value_heads
+from glimmer_keras.layers.fid_decoder import cross_attention_layers
 from glimmer_keras.models.sizes import size_arguments, system_arguments
 
 
@@ -44,8 +46,11 @@ def flops(
         passage_length: int. `n_p`, tokens the live encoder reads for a passage, the
             question's among them.
         answer_length: int. `n_t`.
-        **settings: `live_proportion`, `rerank_proportion`, `num_selected`, `num_layers` and
-            `hidden_dim` replace what `size` and `system` say.
+        **settings: `live_proportion`, `rerank_proportion`, `num_selected`, `num_layers`,
+            `num_heads` and `hidden_dim` replace what `size` and `system` say;
+            `cross_attention_key_value_heads` and `cross_attention_every` take their share of
+            the formulas' `2 d^2` of keys and values, and the latter of the `2 d^2` that the
+            answer's tokens take beside.
 
     Returns:
         A `Flops`, in multiply-accumulates, with `total`.
@@ -56,7 +61,10 @@ def flops(
         "rerank_proportion",
         "num_selected",
         "num_layers",
+        "num_heads",
         "hidden_dim",
+        "cross_attention_key_value_heads",
+        "cross_attention_every",
     }
     if unknown:
         raise ValueError(f"Unknown settings of `flops`. Received: {sorted(unknown)}")
@@ -73,9 +81,13 @@ def flops(
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"`live_proportion` must be from 0 to 1. Received: {alpha}")
+    heads = settings["num_heads"]
+    shared = settings.get("cross_attention_key_value_heads")
+    shared = check_key_value_heads(shared, heads, "cross_attention_key_value_heads") / heads
+    reading = len(cross_attention_layers(layers, settings.get("cross_attention_every", 1)))
     return Flops(
         live_encoder=selected * passage_length * alpha * layers * 12 * squared,
         reranking=(num_passages - selected) * passage_length * beta * alpha * layers * 12 * squared,
-        cross_attention=selected * passage_length * layers * 2 * squared,
-        decoder=answer_length * layers * 14 * squared,
+        cross_attention=selected * passage_length * reading * shared * 2 * squared,
+        decoder=answer_length * (layers * 12 + reading * 2) * squared,
     )

@@ -12,7 +12,7 @@ from glimmer_keras.layers import (
     TopMSelect,
 )
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
-from glimmer_keras.models.inputs import check_inputs, check_preset_arguments
+from glimmer_keras.models.inputs import check_inputs, check_preset_arguments, symbolic_inputs
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.sizes import size_arguments, system_arguments
 
@@ -47,6 +47,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         layer_norm_epsilon: float.
         tie_embedding_weights: bool. Whether the language model head is the token embedding.
         position_bias_stddev: float or `None`. See `RelativePositionBias`.
+        cross_attention_key_value_heads: int that divides `num_heads`, or `None` for `num_heads`.
+            Heads of keys and values in cross-attention: fewer is grouped-query attention, 1
+            multi-query attention (section 3.3).
+        cross_attention_every: int. With `n`, only decoder layers `n - 1`, `2 n - 1`, ..., counted
+            from 0, have cross-attention (layer sparsity, section 3.3).
         dtype: string or `keras.DTypePolicy`.
 
     Inputs, a dictionary:
@@ -95,6 +100,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         layer_norm_epsilon=1e-6,
         tie_embedding_weights=False,
         position_bias_stddev=None,
+        cross_attention_key_value_heads=None,
+        cross_attention_every=1,
         dtype=None,
         **kwargs,
     ):
@@ -150,6 +157,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         self.decoder = FiDDecoder(
             num_decoder_layers or num_layers,
             position_bias_stddev=position_bias_stddev,
+            cross_attention_key_value_heads=cross_attention_key_value_heads,
+            cross_attention_every=cross_attention_every,
             name="decoder",
             **block,
         )
@@ -178,23 +187,12 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         self.layer_norm_epsilon = layer_norm_epsilon
         self.tie_embedding_weights = tie_embedding_weights
         self.position_bias_stddev = position_bias_stddev
+        self.cross_attention_key_value_heads = cross_attention_key_value_heads
+        self.cross_attention_every = cross_attention_every
         self.split = split
 
         # === Functional model ===
-        def ids(name, *shape):
-            return keras.Input(shape, dtype="int32", name=name)
-
-        def mask(name, *shape):
-            return keras.Input(shape, dtype="bool", name=name)
-
-        inputs = {
-            "question_token_ids": ids("question_token_ids", None),
-            "question_padding_mask": mask("question_padding_mask", None),
-            "passage_token_ids": ids("passage_token_ids", None, None),
-            "passage_padding_mask": mask("passage_padding_mask", None, None),
-            "decoder_token_ids": ids("decoder_token_ids", None),
-            "decoder_padding_mask": mask("decoder_padding_mask", None),
-        }
+        inputs = symbolic_inputs()
         super().__init__(inputs, self.run(inputs), dtype=dtype, **kwargs)
         if not tie_embedding_weights:
             # KerasHub starts a head of its own as large as the embeddings; T5 at d^-0.5.
@@ -317,6 +315,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
     def print_layers(self, print_fn=None):
         """Print how many layers each part has."""
         counts = ", ".join(f"{name} {count}" for name, count in self.layer_counts.items())
+        if self.cross_attention_every > 1:
+            counts += f" ({len(self.decoder.cross_attention_layers)} with cross-attention)"
         (print_fn or print)(f" Layers: {counts}")
 
     def get_config(self):
@@ -344,4 +344,6 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "tie_embedding_weights": self.tie_embedding_weights,
             "position_bias_stddev": self.position_bias_stddev,
+            "cross_attention_key_value_heads": self.cross_attention_key_value_heads,
+            "cross_attention_every": self.cross_attention_every,
         }

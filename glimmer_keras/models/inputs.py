@@ -7,6 +7,25 @@ SCALES = "passage_memory_scales"
 MODEL_INPUTS = (*QUESTION, "passage_token_ids", "passage_padding_mask", *DECODER)
 
 
+def symbolic_inputs():
+    """A dictionary of `keras.Input`, as `GlimmerBackbone` takes them, of any lengths."""
+
+    def ids(name, *shape):
+        return keras.Input(shape, dtype="int32", name=name)
+
+    def mask(name, *shape):
+        return keras.Input(shape, dtype="bool", name=name)
+
+    return {
+        "question_token_ids": ids("question_token_ids", None),
+        "question_padding_mask": mask("question_padding_mask", None),
+        "passage_token_ids": ids("passage_token_ids", None, None),
+        "passage_padding_mask": mask("passage_padding_mask", None, None),
+        "decoder_token_ids": ids("decoder_token_ids", None),
+        "decoder_padding_mask": mask("decoder_padding_mask", None),
+    }
+
+
 def check_inputs(inputs, hidden_dim, num_selected):
     """Check the names and static shapes of a dictionary of model inputs.
 

@@ -19,7 +19,9 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     the live encoder; the decoder, embeddings and norms go to theirs. Both encoders get a copy
     of T5's relative position bias. Weights are copied: the model and `t5` are independent
     afterwards. A separate question encoder starts as the memory encoder does, a separate
-    reranker as the first live layers. The scorer is new.
+    reranker as the first live layers. The scorer is new. With fewer heads of cross-attention
+    keys and values, each starts as the mean of T5's heads of its group; layers without
+    cross-attention leave T5's out.
 
     Args:
         t5: a `keras_hub.models.T5Backbone`, a KerasHub preset name such as `"t5_1.1_base"`, a
@@ -64,6 +66,10 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 def copy_t5_weights(t5, backbone):
     """Copy the weights of a `T5Backbone` into a `GlimmerBackbone` of its sizes."""
     for ours, theirs in _pairs(t5, backbone):
+        if ours.shape != theirs.shape:
+            groups = backbone.decoder.cross_attention_key_value_heads
+            ours.assign(_pool_heads(theirs, groups, backbone.num_heads))
+            continue
         # A copy: JAX would share the buffer, and training gives its buffers away.
         ours.assign(ops.copy(theirs))
 
@@ -74,7 +80,8 @@ def to_t5(backbone):
     Args:
         backbone: a `GlimmerBackbone` without a reranker or a question encoder of its own. If it
             has memory layers, their position bias must still be that of the live layers, as it
-            is if neither was trained. A scorer is left out.
+            is if neither was trained. It has cross-attention in every decoder layer, with all
+            heads. A scorer is left out.
     """
     layers = backbone.layer_counts
     apart = layers["memory"] + layers["stage A"] + layers["stage B"] != backbone.num_layers
@@ -104,6 +111,15 @@ def to_t5(backbone):
         "tie_embedding_weights",
     )
     config = backbone.get_config()
+    decoder = backbone.decoder
+    grouped = decoder.cross_attention_key_value_heads != decoder.num_heads
+    if grouped or decoder.cross_attention_every != 1:
+        raise ValueError(
+            "`backbone` must have cross-attention in every decoder layer, with all heads, as T5 "
+            "has. Received: cross_attention_key_value_heads="
+            f"{config['cross_attention_key_value_heads']}, "
+            f"cross_attention_every={config['cross_attention_every']}"
+        )
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone(
             **{name: config[name] for name in names},
@@ -154,9 +170,10 @@ def _pairs(t5, backbone):
     yield decoder.position_bias.table, table
     for block, layer in zip(decoder.blocks, layers, strict=True):
         yield from _attention(block.self_attention, layer.self_attention)
-        yield from _attention(block.cross_attention, layer.cross_attention)
         yield block.self_norm.scale, layer.self_attention_layer_norm.weight
-        yield block.cross_norm.scale, layer.cross_attention_layer_norm.weight
+        if block.reads_memory:
+            yield from _attention(block.cross_attention, layer.cross_attention)
+            yield block.cross_norm.scale, layer.cross_attention_layer_norm.weight
         yield from _feed_forward(block, layer)
     yield decoder.norm.scale, t5.decoder_layer_norm.weight
 
@@ -181,6 +198,13 @@ def _attention(ours, theirs):
     yield ours.key.kernel, theirs.key_projector.kernel
     yield ours.value.kernel, theirs.value_projector.kernel
     yield ours.output_projection.kernel, theirs.output_projector.kernel
+
+
+def _pool_heads(kernel, groups, num_heads):
+    """A key or value kernel `(dim, num_heads * head_dim)` with the mean of each group's heads."""
+    dim = kernel.shape[0]
+    heads = ops.reshape(kernel, (dim, groups, num_heads // groups, -1))
+    return ops.reshape(ops.mean(heads, axis=2), (dim, -1))
 
 
 def _feed_forward(block, layer):

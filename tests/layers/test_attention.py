@@ -1,4 +1,8 @@
+import math
+
+import keras
 import numpy as np
+import pytest
 
 from glimmer_keras.layers import Attention
 
@@ -59,6 +63,60 @@ def test_beams_side_by_side_read_the_keys_of_their_row(rng):
             np.testing.assert_allclose(together[one], np.asarray(alone)[0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("shared", [1, 2])
+@pytest.mark.parametrize(("rows", "length"), [(2, 5), (2, 1), (6, 1)])
+def test_grouped_heads_equal_as_many_heads_with_equal_kernels(rng, shared, rows, length):
+    grouped = Attention(4, 3, 8, num_key_value_heads=shared)
+    full = Attention(4, 3, 8)
+    for layer in (grouped, full):
+        layer.build()
+    for ours, theirs in zip(grouped.weights, full.weights, strict=True):
+        values = rng.normal(size=ours.shape)
+        ours.assign(values)
+        if ours.shape != theirs.shape:  # keys and values
+            heads = np.repeat(values.reshape(8, shared, 3), 4 // shared, axis=1)
+            values = heads.reshape(8, 12)
+        theirs.assign(values)
+    states, queries = rng.normal(size=(2, 7, 8)), rng.normal(size=(rows, length, 8))
+    keys, values = grouped.project(states)
+    assert keys.shape == values.shape == (2, shared, 7, 3)
+    mask = np.ones((2, 1, 1, 7), bool)
+    mask[0, ..., 4:] = False
+    bias = rng.normal(size=(1, 4, rows * length // 2, 7))
+    out = grouped(queries, keys, values, attention_mask=mask, bias=bias)
+    expected = full(queries, *full.project(states), attention_mask=mask, bias=bias)
+    np.testing.assert_allclose(np.asarray(out), np.asarray(expected), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="reads a JAX program")
+def test_shared_keys_are_never_repeated(rng):
+    import jax
+
+    layer = Attention(4, 3, 8, num_key_value_heads=2)
+    layer.build()
+    keys = rng.normal(size=(1, 2, 50, 3)).astype("float32")
+
+    def sizes(jaxpr):
+        for equation in jaxpr.eqns:
+            yield from (math.prod(out.aval.shape) for out in equation.outvars)
+            for inner in equation.params.values():
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    yield from sizes(inner)
+
+    for length in (1, 2):
+        queries = rng.normal(size=(1, length, 8)).astype("float32")
+        program = jax.make_jaxpr(lambda q, k: layer(q, k, k))(queries, keys)
+        # The scores have 4 heads of 50, at most twice.
+        assert max(sizes(program.jaxpr)) <= max(keys.size, length * 4 * 50) < 2 * keys.size
+
+
+@pytest.mark.parametrize("heads", [0, 3, 8, 2.0, True])
+def test_heads_that_make_no_groups(heads):
+    with pytest.raises(ValueError, match=r"`num_key_value_heads` must be .*Received: num_key_va"):
+        Attention(4, 3, 8, num_key_value_heads=heads)
+
+
 def test_config_round_trip():
-    layer = Attention(2, 3, 4, dropout=0.1)
+    layer = Attention(2, 3, 4, dropout=0.1, num_key_value_heads=1)
     assert Attention.from_config(layer.get_config()).get_config() == layer.get_config()

@@ -8,10 +8,13 @@ from glimmer_keras.layers import FiDDecoder
 SIZES = {"num_heads": 2, "head_dim": 4, "hidden_dim": 8, "intermediate_dim": 16}
 
 
-@pytest.fixture(scope="module")
-def decoder():
+FIDO = {"cross_attention_key_value_heads": 1, "cross_attention_every": 2}
+
+
+@pytest.fixture(scope="module", params=[{}, FIDO], ids=["t5", "fido"])
+def decoder(request):
     keras.utils.set_random_seed(1)
-    return FiDDecoder(2, position_bias_stddev=1.0, **SIZES)
+    return FiDDecoder(2, position_bias_stddev=1.0, **SIZES, **request.param)
 
 
 @pytest.fixture
@@ -76,6 +79,47 @@ def test_each_passage_alone_equals_a_call_with_one_passage(decoder, data):
         cut = slice(passage, passage + 1)
         one = {name: data[name][:, cut] for name in ("passage_states", "passage_mask")}
         close(out[:, passage], decoder(**(data | one)))
+
+
+def test_layers_without_cross_attention_have_and_compute_nothing_for_it(data):
+    decoder = FiDDecoder(5, cross_attention_every=2, **SIZES)
+    full = FiDDecoder(5, **SIZES)
+    for layer in (decoder, full):
+        layer(**data)
+    assert decoder.cross_attention_layers == (1, 3)
+    # A layer's norm, and its query, key, value and output kernels.
+    assert len(full.weights) - len(decoder.weights) == 3 * 5
+    memory, _ = decoder.project_memory(data["passage_states"], data["passage_mask"])
+    assert [len(projected) for projected in memory] == [0, 2, 0, 2, 0]
+
+
+def test_sparse_cross_attention_equals_the_rest_put_to_zero(data):
+    sparse = FiDDecoder(3, cross_attention_every=2, **SIZES)
+    full = FiDDecoder(3, **SIZES)
+    for layer in (sparse, full):
+        layer(**data)
+    weights = {weight.path.partition("/")[2]: weight for weight in full.weights}
+    for weight in sparse.weights:
+        weights[weight.path.partition("/")[2]].assign(weight)
+    for i in (0, 2):
+        kernel = full.blocks[i].cross_attention.output_projection.kernel
+        kernel.assign(np.zeros(kernel.shape))
+    close(sparse(**data), full(**data))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cross_attention_key_value_heads": 3}, "that divides `num_heads`.*=3, num_heads=2"),
+        ({"cross_attention_key_value_heads": 0}, "`cross_attention_key_value_heads` must be"),
+        ({"cross_attention_every": 0}, "must be an integer from 1 .*cross_attention_every=0"),
+        ({"cross_attention_every": 3}, "`cross_attention_every` must be .*decoder layers=2"),
+        ({"cross_attention_every": 1.0}, "`cross_attention_every` must be .*every=1.0"),
+    ],
+)
+def test_bad_cross_attention(settings, message):
+    with pytest.raises(ValueError, match=message):
+        FiDDecoder(2, **SIZES, **settings)
 
 
 def test_all_passages_missing_is_finite(decoder, data):

@@ -25,6 +25,16 @@ def test_formulas_by_hand():
     assert out.decoder == 5 * 3 * 14 * 4
 
 
+def test_less_cross_attention_by_hand():
+    sizes = {"num_layers": 7, "num_heads": 6, "hidden_dim": 2, "passage_length": 10}
+    less = {"cross_attention_key_value_heads": 2, "cross_attention_every": 3}
+    out = flops("tiny", "fid", num_passages=4, answer_length=5, **sizes, **less)
+    # Layers 2 and 5 read the passages, with a third of the heads.
+    assert out.cross_attention == pytest.approx(4 * 10 * 2 * (1 / 3) * 2 * 4)
+    assert out.decoder == 5 * (7 * 12 + 2 * 2) * 4
+    assert out.live_encoder == 4 * 10 * 7 * 12 * 4
+
+
 @pytest.mark.parametrize(
     ("system", "passages", "ratio"),
     [("lumen", 10, 1.20), ("fid", 5, 1.39), ("lumen", 25, 2.95), ("fid", 25, 6.85)],
@@ -44,6 +54,10 @@ def test_bad_settings():
         flops("base", num_passages=4)
     with pytest.raises(ValueError, match="Unknown settings.*depth"):
         flops("base", depth=3)
+    with pytest.raises(ValueError, match="`cross_attention_every` must be .*Received: .*=13"):
+        flops("base", cross_attention_every=13)
+    with pytest.raises(ValueError, match="`cross_attention_key_value_heads` must be .*=5"):
+        flops("base", cross_attention_key_value_heads=5)
 
 
 # Sizes at which the formulas are exact: feed-forward 3 d (8 d / 3) = 8 d^2, attention 4 d^2.
@@ -96,8 +110,18 @@ def products_on_tensorflow(function, inputs):
     return total
 
 
-@pytest.mark.parametrize("system", ["glimmer", "lumen", "fid"])
-def test_counted_matrix_work_of_the_model_is_the_formula(system, rng):
+LESS = {
+    "num_heads": 4,
+    "key_value_dim": 3,
+    "cross_attention_key_value_heads": 2,
+    "cross_attention_every": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("system", "less"), [("glimmer", {}), ("lumen", {}), ("fid", {}), ("fid", LESS)]
+)
+def test_counted_matrix_work_of_the_model_is_the_formula(system, less, rng):
     count = {"jax": products_on_jax, "tensorflow": products_on_tensorflow}
     if keras.backend.backend() not in count:
         pytest.skip("matrix products are counted on JAX and TensorFlow")
@@ -105,7 +129,7 @@ def test_counted_matrix_work_of_the_model_is_the_formula(system, rng):
     selected = {"num_selected": 2} if system == "glimmer" else {}
     layers = {} if system == "fid" else {"live_proportion": 4 / 6, "rerank_proportion": 1 / 4}
     model = gk.Glimmer.from_size(
-        "tiny", system, question_in_decoder=False, **SIZES, **selected, **layers
+        "tiny", system, question_in_decoder=False, **{**SIZES, **less}, **selected, **layers
     )
     inputs = {
         "question_token_ids": np.ones((1, question), "int32"),
@@ -126,6 +150,7 @@ def test_counted_matrix_work_of_the_model_is_the_formula(system, rng):
         answer_length=target,
         **selected,
         **layers,
+        **{name: value for name, value in less.items() if name != "key_value_dim"},
     ).total
     # What the formulas leave out: the question's memory and the language model head.
     left_out = question * model.backbone.split.memory * 12 * 12**2 + target * 12 * 7

@@ -46,6 +46,26 @@ def test_cached_decoding_gives_what_full_passes_give(glimmer, batch, sampler):
     np.testing.assert_array_equal(out["selected_passages"], glimmer(x)["selected_passages"])
 
 
+def test_less_cross_attention_trains_generates_and_is_kept_in_a_preset(make_model, batch, tmp_path):
+    x, labels, weights = batch
+    less = {"cross_attention_key_value_heads": 1, "cross_attention_every": 2}
+    model = make_model(num_decoder_layers=2, **less)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
+    kernel = model.backbone.decoder.blocks[1].cross_attention.key.kernel
+    before = np.asarray(kernel).copy()
+    loss = model.train_on_batch(x, labels, weights, return_dict=True)
+    assert loss["distillation_loss"] > 0
+    assert kernel.shape == (8, 4)
+    assert np.abs(np.asarray(kernel) - before).max() > 1e-5
+    tokens = model.generate(prompts(x, 4), stop_token_ids=None)["decoder_token_ids"]
+    np.testing.assert_array_equal(tokens, greedy_by_full_passes(model, x, 4))
+    model.save_to_preset(tmp_path)
+    loaded = gk.Glimmer.from_preset(str(tmp_path), preprocessor=None)
+    config = loaded.backbone.get_config()
+    assert {name: config[name] for name in less} == less
+    close(loaded(x)["logits"], model(x)["logits"], 1e-6)
+
+
 def log_prob(model, x, tokens):
     """Sum of log p(token) of generated tokens, by one full pass."""
     x = x | {"decoder_token_ids": tokens, "decoder_padding_mask": np.ones(tokens.shape, bool)}
@@ -81,7 +101,7 @@ def test_answer_ends_at_its_stop_token(glimmer, batch):
 def test_compiled_training_learns_and_is_seen_in_the_history(make_model, batch):
     x, labels, weights = batch
     model = make_model()
-    model.compile(keras.optimizers.Adafactor(0.05, relative_step=False))
+    model.compile(gk.training.Adafactor(0.05))
     history = model.fit(x, labels, sample_weight=weights, batch_size=3, epochs=8, verbose=0)
     names = {"loss", "lm_loss", "distillation_loss", "token_accuracy", "selection_agreement"}
     assert set(history.history) == names

@@ -144,6 +144,7 @@ def test_half_precision_runs_and_agrees(t5, glimmer, batch):
         {"question_in_decoder": False},
         {"train_memory": False},
         {"rerank_proportion": 1.0},
+        {"cross_attention_key_value_heads": 1, "cross_attention_every": 2},
         {"use_gated_activation": False, "activation": "relu", "tie_embedding_weights": True},
     ],
 )
@@ -173,6 +174,8 @@ def test_summary_tells_the_layers(make_model):
     lines = []
     make_model().summary(print_fn=lines.append)
     assert lines[-1].strip() == "Layers: memory 1, stage A 1, stage B 1, decoder 3"
+    make_model(cross_attention_every=3).backbone.print_layers(lines.append)
+    assert lines[-1].endswith("decoder 3 (1 with cross-attention)")
 
 
 @pytest.mark.parametrize(
@@ -197,6 +200,8 @@ def test_layer_split_of_the_paper(size, counts):
         ({"num_selected": 0}, "`num_selected` must be an integer of at least 1"),
         ({"reranker": "none"}, '`reranker` must be "shared" or "separate"'),
         ({"score_pooling": "last"}, "`pooling` must be"),
+        ({"cross_attention_every": 4}, "`cross_attention_every` must be .*every=4, decoder layers"),
+        ({"cross_attention_key_value_heads": 4}, "that divides `num_heads`.*=4, num_heads=2"),
     ],
 )
 def test_bad_settings(change, message, make_model):

@@ -73,6 +73,46 @@ def test_separate_parts_start_as_the_shared_ones(t5):
         close(one, other)
 
 
+def test_keys_and_values_of_grouped_heads_are_means(t5, batch):
+    x, _, _ = batch
+    reader = gk.Glimmer.from_t5(t5, "fid", dropout=0.0, cross_attention_key_value_heads=1)
+    with quiet_masks():
+        even = keras_hub.models.T5Backbone.from_config(t5.get_config())
+    even.set_weights(t5.get_weights())
+    layers = even.decoder_transformer_layers
+    for block, layer in zip(reader.backbone.decoder.blocks, layers, strict=True):
+        ours, theirs = block.cross_attention, layer.cross_attention
+        for mean, kernel in (
+            (ours.key.kernel, theirs.key_projector.kernel),
+            (ours.value.kernel, theirs.value_projector.kernel),
+        ):
+            first, second = np.split(np.asarray(kernel), 2, axis=1)
+            close(mean, (first + second) / 2)
+            kernel.assign(np.tile((first + second) / 2, 2))
+    expected = gk.Glimmer.from_t5(even, "fid", dropout=0.0)(x)["logits"]
+    close(reader(x)["logits"], expected)
+
+
+def test_sparse_cross_attention_leaves_the_rest_of_t5_out(t5, batch):
+    x, _, _ = batch
+    sparse = gk.Glimmer.from_t5(t5, "fid", dropout=0.0, cross_attention_every=2)
+    full = gk.Glimmer.from_t5(t5, "fid", dropout=0.0)
+    for i in (0, 2):
+        kernel = full.backbone.decoder.blocks[i].cross_attention.output_projection.kernel
+        kernel.assign(np.zeros(kernel.shape))
+    close(sparse(x)["logits"], full(x)["logits"])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"cross_attention_key_value_heads": 1}, {"cross_attention_every": 2}]
+)
+def test_less_cross_attention_is_no_t5(t5, settings):
+    reader = gk.Glimmer.from_t5(t5, "fid", **settings)
+    ((name, value),) = settings.items()
+    with pytest.raises(ValueError, match=f"every decoder layer, with all heads.*{name}={value}"):
+        to_t5(reader.backbone)
+
+
 def test_plain_and_tied_t5_1_0(batch):
     x, t5_inputs = one_passage(batch[0])
     with quiet_masks():

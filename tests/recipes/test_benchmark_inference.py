@@ -91,6 +91,18 @@ def test_exact_work_by_hand():
     }
 
 
+def test_exact_work_of_less_cross_attention_by_hand():
+    less = {"cross_attention_key_value_heads": 1, "cross_attention_every": 2}
+    fid = GlimmerBackbone.from_size("tiny", "fid", **SMALL, **less)
+    # The second layer's keys and values of one head: 2 8 3. Its queries and outputs: 2 8 6. Both
+    # layers: 4 8 6 + 3 8 12. Scores: 12 a key, 3 in each layer and 15 in the second.
+    work = answering_work(fid, passages=3, question=2, passage=3, answer=2)["decode"]
+    assert work == Work(15 * 48 + 2 * (2 * 480 + 96 + 80), 2 * 12 * (2 * 3 + 15))
+    # A token reads those weights and 15 keys and values of 3.
+    slow_memory = decoding_seconds(fid, 15, 1, 1, 1e9, 1.0)
+    assert slow_memory == pytest.approx(720 / 1e9 + 4 * (1136 + 15 * 2 * 3))
+
+
 def test_the_least_decoding_can_take_by_hand():
     fid = GlimmerBackbone.from_size("tiny", "fid", **SMALL)
     # 15 positions take 15 2 96 products once. Each of 2 tokens: 2 576 + 80 weights, two layers'
@@ -120,12 +132,20 @@ def traced_products(jaxpr, steps):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="reads a JAX program")
-@pytest.mark.parametrize("system", ["fid", "lumen", "glimmer"])
-def test_exact_work_is_what_the_model_does(system):
+@pytest.mark.parametrize(
+    ("system", "less"),
+    [
+        ("fid", {}),
+        ("lumen", {}),
+        ("glimmer", {}),
+        ("glimmer", {"cross_attention_key_value_heads": 1, "cross_attention_every": 3}),
+    ],
+)
+def test_exact_work_is_what_the_model_does(system, less):
     import jax
 
     selected = 2 if system == "glimmer" else None
-    settings = {**SMALL, "num_layers": 4, "num_selected": selected}
+    settings = {**SMALL, "num_layers": 4, "num_selected": selected, **less}
     settings |= {} if system == "fid" else {"live_proportion": 0.5}
     reader = Glimmer.from_size("tiny", system, **settings)
     reader.compile(sampler="greedy")

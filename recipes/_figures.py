@@ -1,0 +1,78 @@
+"""The figures that matter in the reports of the benchmarks, for `benchmark_all.py`'s table."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Figure = tuple[str, str]  # what, and how much
+
+
+def inference(report: dict[str, Any]) -> Iterator[Figure]:
+    for case in report["cases"]:
+        at = f"{case['size']}, batch {case['batch']}"
+        for row in case["ratios"]:
+            if row["span"] == "whole":
+                said = f"{row['measured']:.2f}, at the machine's limits {row['by_limit']:.2f}"
+                yield f"{at}: {row['pair']}, whole answer", said
+        for name, system in case["systems"].items():
+            share = system["encoder_share_of_peak"]
+            yield f"{at}: {name}, encoder's share of the peak", f"{share:.0%}"
+        if "peer" in case:
+            for part, times in case["peer"]["our_fid_speed"].items():
+                yield f"{at}: Hugging Face's FiD / ours, {part}", f"{times:.2f}"
+
+
+def decoding(report: dict[str, Any]) -> Iterator[Figure]:
+    for case in report["cases"]:
+        at = f"{case['size']}, batch {case['batch']}"
+        for name, system in case["systems"].items():
+            said = f"{system['tokens_per_second']:.1f}, {system['over_floor']:.2f} times the floor"
+            if "ours_faster" in system:
+                said += f", ours {system['ours_faster']['measured']:.2f} times as fast"
+            yield f"{at}: {name}, tokens a second", said
+
+
+def memory(report: dict[str, Any]) -> Iterator[Figure]:
+    every, size = report["encode_all"], report["settings"]["size"]
+    yield f"{size}: tokens encoded a second", f"{every['tokens_per_second']:,.0f}"
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in every["share_of_peak"].items())
+    yield f"{size}: share of the peak in encoding", shares
+    yield f"{size}: share of waiting in encoding", f"{every['waited_share']:.1%}"
+    yield "25 passages from the store / mapped", f"{report['reading']['ratio']:.2f}"
+
+
+def training(report: dict[str, Any]) -> Iterator[Figure]:
+    for case in report["cases"]:
+        at, row = f"{case['size']}, batch {case['batch']}", case["ratio"]
+        yield f"{at}: glimmer / fid, step", f"{1 / row['measured']:.2f}"
+        for name, system in case["systems"].items():
+            yield f"{at}: {name}, share of the peak", f"{system['share_of_peak']:.0%}"
+
+
+def startup(report: dict[str, Any]) -> Iterator[Figure]:
+    load, answer = report["load"], report["answer"]
+    size, asked = report["settings"]["size"], report["settings"]["asked_size"]
+    yield "import over keras and keras_hub, s", f"{report['import']['over_them']['median']:.2f}"
+    yield f"{size}: first answer after loading, s", f"{load['first_answer_seconds']:.1f}"
+    yield f"{size}: peak of loading / weights", f"{load['peak_over_weights']:.2f}"
+    of = f"in {answer['questions']:,} questions"
+    yield f"{asked}: compilations {of}, warm", str(answer["compilations"])
+    yield f"{asked}: growth of memory {of}, MiB", f"{answer['growth_megabytes']:+.1f}"
+
+
+def serving(report: dict[str, Any]) -> Iterator[Figure]:
+    size, load = report["settings"]["size"], report["load"]
+    for name, found in report["latency"]["signatures"].items():
+        said = f"{found['times_generate']['measured']:.3f}"
+        yield f"{size}: {name}, inside the server / generate", said
+    yield "replies that were not right", str(load["outcomes"]["wrong"] + load["outcomes"]["lost"])
+    yield "growth of the server's memory", f"{load['growth']['now']:+.1%}"
+
+
+FIGURES: dict[str, Callable[[dict[str, Any]], Iterator[Figure]]] = {
+    "inference": inference,
+    "decoding": decoding,
+    "memory": memory,
+    "training": training,
+    "startup": startup,
+    "serving": serving,
+}

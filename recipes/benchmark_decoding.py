@@ -1,0 +1,270 @@
+"""KERAS_BACKEND=jax python recipes/benchmark_decoding.py --size base --batch 1,16 --output bench
+
+Tokens a second of greedy decoding from `--passages` encoded passages at hand, all tokens of
+`--answer-length` generated. Three compiled functions: cross-attention keys and values (`memory`),
+one token from them, and all tokens. A token's time is the slope, (all - one) / (tokens - 1), with
+its share of everything that a loop does. All calls are timed in turn, round by round.
+
+The floor is what one token of a batch takes at this machine's limits, measured in the same rounds:
+reading the decoder's weights, the head's among them, once and all cross-attention keys and values,
+or the products of matrices, whichever takes longer. A peer's floor is that of ours.
+
+Peers, timed in the same rounds: KerasHub's `T5Seq2SeqLM.generate_step` on the same backend and
+weights, compiled as ours is, with encoded states handed to it in place of token ids; and with
+`--peer hf` the `generate` of Hugging Face's T5 in a child process. Both compute keys and values
+with the first token, so that theirs are in `first` and not in a token's time; KerasHub also runs
+the whole empty answer through the decoder beforehand, which the slope spreads over its tokens.
+
+The decoder is the same in FiD, LUMEN and GLIMMER. `--variant NAME=VALUE[,NAME=VALUE]` adds one
+with other settings of `GlimmerBackbone`, with a floor of its own. Prints tables and writes
+DIR/decoding-BACKEND.json. Weights and encoded states are random. At batch 16 of base each system
+has 2 GB of keys and values: expect to need 12 GB.
+"""
+
+import argparse
+import contextlib
+import inspect
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras_hub
+import numpy as np
+from _benchmark import Peak, ReadSpeed, fastest, interleaved, numbers, ratio, run_cases, spread
+from _matrix_work import decoder_work, token_bytes
+from _peer import PeerProcess, peer_process
+from keras import ops
+from rich.console import Console
+from rich.table import Column, Table
+
+from glimmer_keras import Glimmer, GlimmerBackbone
+from glimmer_keras.models.t5_weights import quiet_masks, to_t5
+
+PARTS = ("token", "first", "memory")
+
+
+class KerasHubDecoding(keras_hub.models.T5Seq2SeqLM):
+    """KerasHub's, with encoded states at hand: it is given them in place of token ids."""
+
+    def call_encoder(self, token_ids, padding_mask):
+        return token_ids
+
+
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
+    return run_cases("decoding", parse(arguments), build, measure, print_case)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("--size", type=lambda text: text.split(","), default=["base"])
+    parser.add_argument("--batch", type=numbers, default=[1, 16])
+    parser.add_argument("--passages", type=int, default=5, help="that the decoder reads")
+    parser.add_argument("--passage-length", type=int, default=352, help="with the question")
+    parser.add_argument("--answer-length", type=int, default=16)
+    parser.add_argument("--variant", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
+    parser.add_argument(
+        "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
+    )
+    parser.add_argument("--peer", choices=["hf"])
+    parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
+    parser.add_argument("--output", metavar="DIR")
+    options = parser.parse_args(arguments)
+    if options.answer_length < 2:
+        parser.error("--answer-length must be 2 or more, as a slope is measured")
+    for variant in options.variant:
+        try:
+            unknown = settings_of(variant).keys() - inspect.signature(GlimmerBackbone).parameters
+        except ValueError:
+            parser.error(f"--variant must be NAME=INTEGER[,NAME=INTEGER]. Received: {variant}")
+        if unknown:
+            parser.error(f"--variant must name settings of GlimmerBackbone. Received: {variant}")
+    return options
+
+
+def settings_of(variant: str) -> dict[str, int]:
+    pairs = (part.split("=") for part in variant.split(","))
+    return {name: int(value) for name, value in pairs}
+
+
+def build(size: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Ours, its variants, and KerasHub's with the weights of ours."""
+    systems: dict[str, Any] = {}
+    for name in ("", *options.variant):
+        settings = settings_of(name) if name else {}
+        systems[name or "ours"] = Glimmer.fid(size, dtype=options.dtype, **settings)
+    with quiet_masks():
+        systems["keras_hub"] = KerasHubDecoding(to_t5(systems["ours"].backbone))
+    for system in systems.values():
+        system.compile(sampler="greedy")
+    return systems
+
+
+def measure(
+    systems: dict[str, Any], size: str, batch: int, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Compile and time all systems at one size and batch."""
+    backbone, positions = systems["ours"].backbone, options.passages * options.passage_length
+    calls: dict[Any, Callable] = {}
+    found: dict[str, dict[str, Any]] = {}
+    answers, peer_rounds = {}, []
+    with start_peer(size, batch, positions, options) as ask_peer:
+        for name, system in systems.items():
+            parts, jit, answers[name] = compile_parts(system, batch, options)
+            calls |= {(name, part): call for part, call in parts.items()}
+            found[name] = {"jit": jit}
+        if ask_peer:
+            calls["hf"] = lambda: peer_rounds.append(ask_peer())
+            found["hf"] = {"jit": "eager", **ask_peer.ready}
+        peak, reading = Peak(backbone, positions, options.jit), ReadSpeed()
+
+        def between():
+            peak.measure()
+            reading.measure()
+
+        times = interleaved(calls, options.repeats, between)
+    for part in ("first", "whole"):
+        times["hf", part] = [taken[part] for taken in peer_rounds]
+    speeds = [statistics.median(rounds) for rounds in (peak.rounds, reading.rounds)]
+    for name, system in found.items():
+        reader = systems.get(name)
+        its = reader.backbone if isinstance(reader, Glimmer) else backbone
+        system["floor"] = token_floor(its, positions, batch, options.answer_length, *speeds)
+        system |= seconds_of(times, name, batch, options.answer_length)
+        system["over_floor"] = system["seconds"]["token"]["median"] / system["floor"]["seconds"]
+    ours = slopes(times, "ours", options.answer_length)
+    for name in found.keys() - {"ours"}:
+        found[name]["ours_faster"] = ratio(slopes(times, name, options.answer_length), ours, {})
+    found["keras_hub"]["same_tokens"] = answers["keras_hub"] == answers["ours"]
+    case = {"size": size, "batch": batch, "positions": positions, "systems": found}
+    return case | {"peak": peak.report(), "reading": reading.report()}
+
+
+@contextlib.contextmanager
+def start_peer(
+    size: str, batch: int, positions: int, options: argparse.Namespace
+) -> Iterator[PeerProcess | None]:
+    if options.peer is None:
+        yield None
+        return
+    settings = {
+        "batch": batch,
+        "positions": positions,
+        "answer_length": options.answer_length,
+        "dtype": options.dtype.removeprefix("mixed_"),
+    }
+    with peer_process("_hf_decoding.py", size, settings, options.peer_python) as process:
+        yield process
+
+
+def compile_parts(system: Any, batch: int, options: argparse.Namespace) -> tuple[dict, str, list]:
+    """Compiled calls, how those that decode were compiled, and all tokens."""
+    rng, dim = np.random.default_rng(0), system.backbone.hidden_dim
+    shape = batch, options.passages, options.passage_length
+    states = ops.cast(rng.normal(size=(*shape, dim)).astype("float32"), system.compute_dtype)
+    mask, calls = ops.ones(shape, "bool"), {}
+    if isinstance(system, Glimmer):
+        project = system.backbone.decoder.project_memory
+        calls["memory"], read, _ = fastest(project, system, (states, mask), options.jit)
+
+        def decode(prompt, read):
+            return system.answer_from(prompt, {}, memory=read)["decoder_token_ids"]
+    else:
+        read = {
+            "encoder_token_ids": ops.reshape(states, (batch, -1, dim)),
+            "encoder_padding_mask": ops.cast(ops.reshape(mask, (batch, -1)), "int32"),
+        }
+
+        def decode(prompt, read):
+            return system.generate_step(read | prompt)["decoder_token_ids"]
+
+    def prompt(tokens):
+        ids = np.zeros((batch, tokens + 1), "int32")
+        real = np.arange(tokens + 1)[None] < np.ones((batch, 1))
+        inputs = {"decoder_token_ids": ids, "decoder_padding_mask": real}
+        return {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
+
+    whole = (prompt(options.answer_length), read)
+    calls["whole"], tokens, jit = fastest(decode, system, whole, options.jit)
+    # Compiled the same way, or their difference is of no use.
+    same = {"xla": "on", "graph": "off"}.get(jit, options.jit)
+    calls["first"], _, _ = fastest(decode, system, (prompt(1), read), same)
+    return calls, jit, ops.convert_to_numpy(tokens).tolist()
+
+
+def token_floor(
+    backbone: GlimmerBackbone,
+    positions: int,
+    batch: int,
+    answer: int,
+    macs_per_second: float,
+    bytes_per_second: float,
+) -> dict[str, float]:
+    """The least seconds that a token of each row can take together."""
+    read = batch * token_bytes(backbone, positions, batch)
+    macs = batch * decoder_work(backbone, 1, positions, answer + 1).total
+    bounds = {"reading": read / bytes_per_second, "products": macs / macs_per_second}
+    return {"bytes": read, "macs": macs, **bounds, "seconds": max(bounds.values())}
+
+
+def slopes(times: dict, name: str, tokens: int) -> list[float]:
+    """Seconds of one further token, in each round."""
+    rounds = zip(times[name, "first"], times[name, "whole"], strict=True)
+    return [(whole - first) / (tokens - 1) for first, whole in rounds]
+
+
+def seconds_of(times: dict, name: str, batch: int, tokens: int) -> dict[str, Any]:
+    """Seconds of a batch: `memory`, `first` token with it, a further `token`; and tokens a second.
+
+    The peers' keys and values are in the call for one token; to that of ours they are added.
+    """
+    token, first = slopes(times, name, tokens), times[name, "first"]
+    found = {"token": spread(token), "first": spread(first)}
+    if memory := times.get((name, "memory")):
+        found["memory"] = spread(memory)
+        found["first"] = spread([sum(both) for both in zip(memory, first, strict=True)])
+    return {"seconds": found, "tokens_per_second": batch / statistics.median(token)}
+
+
+def print_case(console: Console, case: dict[str, Any], options: argparse.Namespace) -> None:
+    title = (
+        f"{case['size']}, batch {case['batch']}, {case['positions']:,} positions, "
+        f"{options.answer_length} tokens: milliseconds of a batch (median)"
+    )
+    columns = (
+        Column("system", overflow="fold"),
+        "tokens a second",
+        "token",
+        "first token",
+        "keys and values",
+    )
+    table = Table(*columns, "times the floor", "ours faster", "jit", title=title)
+    for name, system in case["systems"].items():
+        seconds = system["seconds"]
+        parts = [seconds[part]["median"] if part in seconds else None for part in PARTS]
+        cells = ["-" if part is None else f"{1000 * part:.1f}" for part in parts]
+        faster = system.get("ours_faster")
+        cells += [f"{system['over_floor']:.2f}", f"{faster['measured']:.2f}" if faster else "-"]
+        table.add_row(name, f"{system['tokens_per_second']:.1f}", *cells, system["jit"])
+    console.print(table)
+    if not case["systems"]["keras_hub"]["same_tokens"]:
+        console.print("KerasHub's tokens are not those of ours")
+    floor = case["systems"]["ours"]["floor"]
+    console.print(
+        f"The floor of a token is {1000 * floor['seconds']:.1f} ms: reading "
+        f"{1e-6 * floor['bytes']:,.0f} MB takes {1000 * floor['reading']:.1f}, "
+        f"{1e-9 * floor['macs']:.2f} G multiply-accumulates {1000 * floor['products']:.1f}"
+    )
+    peak = case["peak"]["macs_per_second"]
+    low, high = (2e-9 * peak[key] for key in ("min", "max"))
+    shape = " x ".join(map(str, case["peak"]["shape"]))
+    console.print(f"Matrix product {shape}: {low:.0f} to {high:.0f} GFLOP/s over the rounds")
+    read = case["reading"]["bytes_per_second"]
+    low, high = (1e-9 * read[key] for key in ("min", "max"))
+    console.print(f"Reading memory: {low:.1f} to {high:.1f} GB/s over the rounds")
+
+
+if __name__ == "__main__":
+    main()
