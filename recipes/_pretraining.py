@@ -1,6 +1,7 @@
 """Pretraining of a small T5 as a reader and reranker, in phases. Shared by recipes."""
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Any
 
 import keras
 import keras_hub
+from _training_data import write
 
 import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Task, mixture
-from glimmer_keras.models.t5_weights import to_t5
+from glimmer_keras.models.t5_weights import quiet_masks, to_t5
 from glimmer_keras.pipelines import tokenize
+from glimmer_keras.training import Adafactor, Checkpoints
 
 WARMUP_STEPS = 100
 STEPS_SHOWN = 250
@@ -42,6 +45,9 @@ def pretrain(
 ) -> None:
     """Trains a T5 from nothing, and writes its preset and a report.
 
+    Until that is there, `OUTPUT-run` keeps the presets of the phases that are done and the
+    checkpoints of the one that is not; a run that was stopped goes on from them.
+
     Args:
         command: As the report tells it.
         output: Folder of the preset.
@@ -54,68 +60,64 @@ def pretrain(
         seed: Of weights and batches.
         **about: More for the report.
     """
-    start = time.perf_counter()
+    run = output.with_name(f"{output.name}-run")
     keras.utils.set_random_seed(seed)
-    reader = gk.Glimmer.fid(
-        "tiny",
-        vocabulary_size=tokenizer.vocabulary_size(),
-        activation="gelu",
-        dropout=0.0,
-        tie_embedding_weights=True,
-        position_bias_stddev=2.0,
-        **sizes,
-    )
+    with quiet_masks():
+        t5 = to_t5(
+            gk.Glimmer.fid(
+                "tiny",
+                vocabulary_size=tokenizer.vocabulary_size(),
+                activation="gelu",
+                dropout=0.0,
+                tie_embedding_weights=True,
+                position_bias_stddev=2.0,
+                **sizes,
+            ).backbone
+        )
     reports = []
-    for phase in phases:
-        phase_start = time.perf_counter()
-        system = phase["reader"]
-        reader = gk.Glimmer.from_t5(to_t5(reader.backbone), system, dropout=0.0, **READERS[system])
-        if system != "fid":  # T5 has one position bias for all layers.
-            reader.backbone.memory_encoder.position_bias.trainable = False
-            reader.backbone.live_position_bias.trainable = False
-        history = train(reader, tokenizer, corpus, tasks, phase, lengths, seed)
-        seconds = round(time.perf_counter() - phase_start)
-        reports.append({**phase, "seconds": seconds, "history": history})
-    t5 = to_t5(reader.backbone)
+    for number, phase in enumerate(phases, 1):
+        folder = run / f"phase-{number}"
+        report, preset = folder / "report.json", str(folder / "t5")
+        if not report.is_file():
+            keras.utils.set_random_seed(seed + number)
+            print(f"Phase {number} of {len(phases)}: {phase}", flush=True)
+            t5, history = train(t5, tokenizer, corpus, tasks, phase, lengths, seed, folder)
+            t5.save_to_preset(preset)
+            write(report, json.dumps({**phase, **history}).encode())
+            shutil.rmtree(folder / "checkpoints")
+        with quiet_masks():
+            t5 = keras_hub.models.T5Backbone.from_preset(preset)
+        reports.append(json.loads(report.read_text()))
+        if {name: reports[-1][name] for name in phase} != phase:
+            raise ValueError(f"{folder} must be of the same phase, or not be. Received: {phase}")
     t5.save_to_preset(output)
     tokenizer.save_to_preset(output)
-    report = {
-        "command": f"KERAS_BACKEND={keras.backend.backend()} {command}",
-        "seed": seed,
-        **about,
-        "parameters": t5.count_params(),
-        "seconds": round(time.perf_counter() - start),
-        "phases": reports,
-    }
-    (output / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    about = {"seed": seed, **about, "parameters": t5.count_params()}
+    command = f"KERAS_BACKEND={keras.backend.backend()} {command}"
+    told = {"command": command, **about, "phases": reports}
+    write(output / "report.json", (json.dumps(told, indent=1) + "\n").encode())
+    shutil.rmtree(run)
 
 
 def train(
-    reader: gk.Glimmer,
+    t5: keras_hub.models.T5Backbone,
     tokenizer: keras_hub.models.T5Tokenizer,
     corpus: Corpus,
     tasks: list[Task],
     phase: Phase,
     lengths: dict[str, int],
     seed: int,
-) -> dict[str, list[float]]:
+    folder: Path,
+) -> tuple[keras_hub.models.T5Backbone, dict[str, Any]]:
+    """The T5 after a phase, and its seconds and mean losses by stretch."""
+    reader = gk.Glimmer.from_t5(t5, phase["reader"], dropout=0.0, **READERS[phase["reader"]])
+    if phase["reader"] != "fid":  # T5 has one position bias for all layers.
+        reader.backbone.memory_encoder.position_bias.trainable = False
+        reader.backbone.live_position_bias.trainable = False
+    k, steps = phase["num_passages"], phase["steps"]
     reader.preprocessor = gk.GlimmerPreprocessor(
-        tokenizer,
-        num_passages=phase["num_passages"],
-        answer_length=phase["answer_length"],
-        **lengths,
+        tokenizer, num_passages=k, answer_length=phase["answer_length"], **lengths
     )
-    mixed = [task for task in tasks if task.name in phase["tasks"]]
-    tokens, passages = tokenize(mixed, corpus, reader.preprocessor)
-    batches = mixture(
-        tokens,
-        passages,
-        phase["batch_size"],
-        seed=seed,
-        weights=[phase["tasks"][task.name] for task in mixed],
-        num_passages=phase["num_passages"],
-    )
-    steps = phase["steps"]
     warmup = min(WARMUP_STEPS, steps // 2)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -124,10 +126,32 @@ def train(
         warmup_target=phase["learning_rate"],
         warmup_steps=warmup,
     )
-    reader.compile(
-        gk.training.Adafactor(rate),
-        distillation_temperature=TEMPERATURE,
-    )
-    epoch = min(steps, STEPS_SHOWN)
-    fitted = reader.fit(batches, epochs=steps // epoch, steps_per_epoch=epoch, verbose=2)
-    return fitted.history
+    reader.compile(Adafactor(rate), distillation_temperature=TEMPERATURE)
+    mixed = [task for task in tasks if task.name in phase["tasks"]]
+    tokens, passages = tokenize(mixed, corpus, reader.preprocessor)
+    weights = [phase["tasks"][task.name] for task in mixed]
+
+    checkpoints, log = Checkpoints(folder / "checkpoints", steps), folder / "losses.json"
+    step = checkpoints.restore(reader)
+    kept = json.loads(log.read_text()) if log.is_file() else []
+    stretches = [stretch for stretch in kept if stretch["step"] <= step]
+    while step < steps:
+        length, start = min(STEPS_SHOWN, steps - step), time.perf_counter()
+        batches = mixture(
+            tokens,
+            passages,
+            phase["batch_size"],
+            seed=seed,
+            weights=weights,
+            start_step=step,
+            num_passages=k,
+        )
+        fitted = reader.fit(
+            batches, steps_per_epoch=length, callbacks=[checkpoints], verbose=2
+        ).history
+        step += length
+        losses = {name: values[-1] for name, values in fitted.items()}
+        stretches.append({"step": step, "seconds": time.perf_counter() - start, **losses})
+        write(log, json.dumps(stretches).encode())
+    seconds = round(sum(stretch.pop("seconds") for stretch in stretches))
+    return to_t5(reader.backbone), {"seconds": seconds, "losses": stretches}

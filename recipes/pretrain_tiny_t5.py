@@ -50,7 +50,7 @@ PHASES = (
     TWO | {"steps": 1500, "learning_rate": 1e-2, "tasks": PAIRED},
     ONE | SPLIT | {"steps": 2000, "tasks": SINGLE},
     TWO | SPLIT | {"steps": 1000, "tasks": PAIRED},
-    EIGHT | {"steps": 2500, "tasks": RANKED},
+    EIGHT | {"steps": 6000, "tasks": RANKED},
 )
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
 LENGTHS = {"question_length": 16, "passage_length": 64}
