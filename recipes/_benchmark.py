@@ -59,6 +59,18 @@ def run_cases(
     return report
 
 
+def print_limits(console: Console, case: dict[str, Any]) -> None:
+    """The machine's matrix product and, where measured, its reading, over the rounds of `case`."""
+    peak = case["peak"]["macs_per_second"]
+    low, high = (2e-9 * peak[key] for key in ("min", "max"))
+    shape = " x ".join(map(str, case["peak"]["shape"]))
+    console.print(f"Matrix product {shape}: {low:.0f} to {high:.0f} GFLOP/s over the rounds")
+    if "reading" in case:
+        read = case["reading"]["bytes_per_second"]
+        low, high = (1e-9 * read[key] for key in ("min", "max"))
+        console.print(f"Reading memory: {low:.1f} to {high:.1f} GB/s over the rounds")
+
+
 def write_report(console: Console, name: str, report: dict, directory: str | None) -> None:
     """Write the report to `directory`, where there is one, as `NAME-BACKEND.json`."""
     if directory:

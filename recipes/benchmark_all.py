@@ -1,7 +1,7 @@
 """python recipes/benchmark_all.py --quick --output bench
 
 All benchmarks one after the other, each on both backends in a process of its own. `--quick` has
-settings that finish in 15 minutes on two cores; without it they are those of base and take hours.
+small settings, meant to finish in 15 minutes on two cores; without it they take hours.
 What each run wrote stays in DIR beside its log; all of it is collected in DIR/all.json and the
 figures that matter in one table, DIR/all.md, both written anew after every run. A benchmark that
 fails is told in a line and the rest goes on; the exit code is then 1.

@@ -31,7 +31,17 @@ from typing import Any
 
 import keras_hub
 import numpy as np
-from _benchmark import Peak, ReadSpeed, fastest, interleaved, numbers, ratio, run_cases, spread
+from _benchmark import (
+    Peak,
+    ReadSpeed,
+    fastest,
+    interleaved,
+    numbers,
+    print_limits,
+    ratio,
+    run_cases,
+    spread,
+)
 from _matrix_work import decoder_work, token_bytes
 from _peer import PeerProcess, peer_process
 from keras import ops
@@ -257,13 +267,7 @@ def print_case(console: Console, case: dict[str, Any], options: argparse.Namespa
         f"{1e-6 * floor['bytes']:,.0f} MB takes {1000 * floor['reading']:.1f}, "
         f"{1e-9 * floor['macs']:.2f} G multiply-accumulates {1000 * floor['products']:.1f}"
     )
-    peak = case["peak"]["macs_per_second"]
-    low, high = (2e-9 * peak[key] for key in ("min", "max"))
-    shape = " x ".join(map(str, case["peak"]["shape"]))
-    console.print(f"Matrix product {shape}: {low:.0f} to {high:.0f} GFLOP/s over the rounds")
-    read = case["reading"]["bytes_per_second"]
-    low, high = (1e-9 * read[key] for key in ("min", "max"))
-    console.print(f"Reading memory: {low:.1f} to {high:.1f} GB/s over the rounds")
+    print_limits(console, case)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from _benchmark import (
     ReadSpeed,
     add_arguments,
     interleaved,
+    print_limits,
     ratio,
     read_arguments,
     run_cases,
@@ -196,13 +197,7 @@ def print_case(console: Console, case: dict[str, Any], options: argparse.Namespa
         cells = [f"{row[f'by_{name}']:.2f}" for name in predictions]
         table.add_row(row["pair"], row["span"], f"{row['measured']:.2f}", *cells)
     console.print(table)
-    peak = case["peak"]["macs_per_second"]
-    low, high = (2e-9 * peak[key] for key in ("min", "max"))
-    shape = " x ".join(map(str, case["peak"]["shape"]))
-    console.print(f"Matrix product {shape}: {low:.0f} to {high:.0f} GFLOP/s over the rounds")
-    read = case["reading"]["bytes_per_second"]
-    low, high = (1e-9 * read[key] for key in ("min", "max"))
-    console.print(f"Reading memory: {low:.1f} to {high:.1f} GB/s over the rounds")
+    print_limits(console, case)
 
 
 if __name__ == "__main__":

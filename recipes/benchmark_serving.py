@@ -29,6 +29,7 @@ from _benchmark import (
     Peak,
     interleaved,
     machine,
+    print_limits,
     ratio,
     read_arguments,
     spread,
@@ -203,10 +204,7 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         cells.append(f"{1000 * found['generate'][TIMED[name]]['p50']:.1f}")
         table.add_row(name, *cells, f"{timed['times_generate']['measured']:.3f}")
     console.print(table)
-    peak = found["peak"]["macs_per_second"]
-    low, high = (2e-9 * peak[key] for key in ("min", "max"))
-    shape = " x ".join(map(str, found["peak"]["shape"]))
-    console.print(f"Matrix product {shape}: {low:.0f} to {high:.0f} GFLOP/s over the rounds")
+    print_limits(console, found)
     found = report["load"]
     title = (
         f"{options['load_size']}, {options['requests']:,} requests with {found['questions']:,} "

@@ -18,7 +18,16 @@ from typing import Any
 
 import keras
 import numpy as np
-from _benchmark import Peak, add_arguments, interleaved, ratio, read_arguments, run_cases, spread
+from _benchmark import (
+    Peak,
+    add_arguments,
+    interleaved,
+    print_limits,
+    ratio,
+    read_arguments,
+    run_cases,
+    spread,
+)
 from _matrix_work import training_work
 from keras import ops
 from rich.console import Console
@@ -160,9 +169,7 @@ def print_case(console: Console, case: dict[str, Any], options: argparse.Namespa
         f"fid/glimmer: {row['measured']:.2f} measured, {row['by_formulas']:.2f} by the formulas, "
         f"{row['by_projections']:.2f} by projections, {row['by_work']:.2f} by all matrix work"
     )
-    low, high = (2e-9 * case["peak"]["macs_per_second"][key] for key in ("min", "max"))
-    shape = " x ".join(map(str, case["peak"]["shape"]))
-    console.print(f"Matrix product {shape}: {low:.0f} to {high:.0f} GFLOP/s over the rounds")
+    print_limits(console, case)
 
 
 if __name__ == "__main__":
