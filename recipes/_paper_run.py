@@ -24,6 +24,7 @@ from fictional_world import make_world, write_world
 from glimmer_keras import Glimmer, GlimmerPreprocessor
 from glimmer_keras.data import Corpus, Task, mixture, read_corpus, read_task
 from glimmer_keras.evaluation import score_tasks
+from glimmer_keras.metrics import accuracy, exact_match
 from glimmer_keras.models.t5_weights import PRESETS
 from glimmer_keras.pipelines import Predictions, predict
 from glimmer_keras.training import Adafactor, Checkpoints
@@ -33,7 +34,6 @@ WORLD_TASKS = ("qa", "slots", "verify", "compare")
 BY_ACCURACY = {"slots", "verify", "fever", "fm2", "trex", "structured_zeroshot", "zeroshot_re"}
 BY_ACCURACY |= {"docred", "fewrel"}
 STRETCHES = 10  # of a training, each of which leaves its mean losses
-Tables = dict[str, dict[str, float]]
 
 
 def load_data(scale: Scale, folder: Path, files: Path | None) -> TrainingData:
@@ -92,7 +92,7 @@ def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
     }
 
 
-def baselines(data: TrainingData) -> dict[str, Tables]:
+def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
     """What needs no reader: the commonest training answer, and the title of BM25's first."""
     majority, titles = {}, {}
     for train, test in zip(data.train, data.test, strict=True):
@@ -104,7 +104,7 @@ def baselines(data: TrainingData) -> dict[str, Tables]:
         found = [data.corpus[row].title if row >= 0 else "" for row in first.tolist()]
         titles[test.name] = Predictions(found, None, None)
     return {
-        name: scores_of(score_tasks(data.test, data.corpus, predictions))
+        name: scores_of(data.test, data.corpus, predictions)
         for name, predictions in (
             ("Commonest training answer", majority),
             ("Title of BM25's first passage", titles),
@@ -216,7 +216,7 @@ def run_cell(
         stretch["losses"] = {name: values[-1] for name, values in losses.history.items()}
         if best or step == scale.steps:
             start = time.perf_counter()
-            stretch |= scores_of(score(glimmer, cell, data, scale))
+            stretch |= score(glimmer, cell, data, scale)
             stretch["scoring_seconds"] = time.perf_counter() - start
         done.append(stretch)
         if scale.save_every:
@@ -224,7 +224,7 @@ def run_cell(
     # Of equals the first: it trained least.
     chosen = max((stretch for stretch in done if "scores" in stretch), key=lambda s: s["average"])
     return {
-        **{name: chosen[name] for name in ("step", "scores", "average", "recall")},
+        **{name: chosen[name] for name in ("step", "scores", "average", "recall", "correct")},
         "training": done,
         "fit_seconds": sum(stretch["seconds"] for stretch in done),
         "layers": glimmer.backbone.layer_counts,
@@ -232,35 +232,43 @@ def run_cell(
     }
 
 
-def score(glimmer: Glimmer, cell: Cell, data: TrainingData, scale: Scale) -> Tables:
-    """The table of `score_tasks`, with the first k retrieved passages at hand."""
-    predictions, tasks = {}, []
-    for task, tokens in zip(data.test, data.test_tokens, strict=True):
-        rows = np.asarray(task.retrieved)[:, : cell.num_passages]
-        tasks.append(task.with_retrieved(rows))
-        predictions[task.name] = predict(
-            glimmer,
-            tokens.with_retrieved(rows),
-            data.passages,
-            max(32, scale.batch_size),
-            progress=False,
+def score(glimmer: Glimmer, cell: Cell, data: TrainingData, scale: Scale) -> dict[str, Any]:
+    """`scores_of` what the model answers with the first k retrieved passages at hand."""
+    rows = [np.asarray(task.retrieved)[:, : cell.num_passages] for task in data.test]
+    tasks = [task.with_retrieved(found) for task, found in zip(data.test, rows, strict=True)]
+    batch_size = max(32, scale.batch_size)
+    predictions = {
+        tokens.name: predict(
+            glimmer, tokens.with_retrieved(found), data.passages, batch_size, progress=False
         )
-    return score_tasks(tasks, data.corpus, predictions)
-
-
-def scores_of(table: Tables) -> dict[str, Any]:
-    """Points of 100: each task by KILT's metric of its kind, their mean, and recall@m."""
-    tasks = [name for name in table if name != "average"]
-    scores = {
-        name: 100 * table[name]["accuracy" if name in BY_ACCURACY else "exact_match"]
-        for name in tasks
+        for tokens, found in zip(data.test_tokens, rows, strict=True)
     }
+    return scores_of(tasks, data.corpus, predictions)
+
+
+def scores_of(
+    tasks: list[Task], corpus: Corpus, predictions: dict[str, Predictions]
+) -> dict[str, Any]:
+    """Points of 100, and a digit for every question: whether its answer is right.
+
+    Each task by KILT's metric of its kind, the mean over them, and recall@m.
+    """
+    correct = {}
+    for task in tasks:
+        metric = accuracy if task.name in BY_ACCURACY else exact_match
+        answers = zip(predictions[task.name].answers, task, strict=True)
+        correct[task.name] = "".join(
+            str(int(metric(answer, example.answers))) for answer, example in answers
+        )
+    scores = {name: 100 * digits.count("1") / len(digits) for name, digits in correct.items()}
+    table = score_tasks(tasks, corpus, predictions)
     recall = {
         name: {kind: 100 * row[f"{kind}_recall"] for kind in ("retrieved", "reranked")}
         for name, row in table.items()
         if "reranked_recall" in row
     }
-    return {"scores": scores, "average": sum(scores.values()) / len(scores), "recall": recall}
+    average = sum(scores.values()) / len(scores)
+    return {"scores": scores, "average": average, "recall": recall, "correct": correct}
 
 
 def with_steps(scale: Scale, steps: int | None, t5: str | None) -> Scale:
