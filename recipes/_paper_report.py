@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from _paper_comparisons import Comparison
+from _paper_claims import Comparison
+from _paper_introduction import headline, introduction
 from _paper_scale import Scale
 from _paper_summary import Results, summarise
 from _paper_verdicts import RULE
@@ -39,6 +40,7 @@ def report_lines(summary: dict[str, Any], plots: dict[str, str]) -> list[str]:
     ]
     lines += table(["comparison", "claim", "difference (noise), points", "verdict"], rows)
     lines += ["", RULE.format(least=summary["least_difference"])]
+    lines += ["", "In the tables n is the number of seeds, and sd the deviation over them."]
     for part in summary["comparisons"]:
         baselines = summary["data"]["baselines"] if part["key"] == "main" else {}
         lines += ["", f"## {part['title']}", "", *comparison_lines(part, baselines)]
@@ -47,64 +49,12 @@ def report_lines(summary: dict[str, Any], plots: dict[str, str]) -> list[str]:
     return [*lines, "", "## Time and work of an answer", "", *time_lines(summary), ""]
 
 
-def introduction(summary: dict[str, Any]) -> list[str]:
-    scale, data = summary["scale"], summary["data"]
-    k, m = summary["num_passages"], summary["num_selected"]
-    decay = "constant" if scale["final_rate"] is None else f"cosine to {scale['final_rate']:.0%}"
-    chosen = (
-        "The checkpoint with the best average is scored, chosen on the questions it is scored on, "
-        "as in the paper."
-        if summary["best_checkpoint"]
-        else "The last step is scored: no checkpoint was selected on these questions."
-    )
-    recall = ", ".join(
-        f"{values['average']:.1f} % at {depth}"
-        for depth, values in data["retrieved_recall"].items()
-    )
-    world = "A generated world" if scale["world"] else "Files"
-    unseen = ", on entities that no training question is about" if scale["world"] else ""
-    return [
-        f"{world}: {data['passages']:,} passages ({data['cut']['passages']:,} cut to "
-        f"{scale['passage_length']} tokens), tasks {', '.join(data['test'])}; "
-        f"{sum(data['test'].values()):,} questions scored ({data['cut']['questions']} cut to "
-        f"{scale['question_length']} tokens){unseen}. BM25 retrieves; all evidence of a question "
-        f"is among its first passages for {recall}.",
-        "",
-        f"Every model starts from `{scale['t5']}` and trains {scale['steps']:,} steps of "
-        f"{scale['batch_size']} questions with Adafactor at {scale['learning_rate']:g} "
-        f"({decay}); GLIMMER reranks {k} passages to {m} unless told. Seeds "
-        f"{', '.join(map(str, summary['seeds']))}; {summary['backend']}; {summary['cells']} "
-        f"trainings, {summary['hours']:.1f} hours in all. {chosen}",
-        "",
-        "Scores are points of 100: accuracy for slot filling and verification, exact match for "
-        "the rest, each task alike, as in KILT. The paper's numbers are its KILT dev averages at "
-        "T5 Large, of other data and sizes: compare directions, not values.",
-    ]
-
-
-def headline(summary: dict[str, Any]) -> list[str]:
-    rows = {row["label"]: row for part in summary["comparisons"][:1] for row in part["rows"]}
-    k, m = summary["num_passages"], summary["num_selected"]
-    ours, all_of_them, few = (rows.get(x) for x in (f"GLIMMER {k}->{m}", f"FiD-{k}", f"LUMEN-{m}"))
-    if not (ours and all_of_them and few and all(r["scores"] for r in (ours, all_of_them, few))):
-        return []
-    recall = ours["recall"]
-    return [
-        f"**In short**: GLIMMER {k}->{m} scores {ours['mean']:.1f}, "
-        f"{ours['mean'] / max(all_of_them['mean'], 1e-9):.0%} of FiD-{k}'s "
-        f"{all_of_them['mean']:.1f}, and {ours['mean'] - few['mean']:+.1f} points against "
-        f"LUMEN-{m}'s {few['mean']:.1f}. "
-        f"Recall@{m} of gold passages is {recall['retrieved']['mean']:.1f} % as BM25 has them and "
-        f"{recall['reranked']['mean']:.1f} % after reranking; no passage was labelled in training."
-    ]
-
-
 def comparison_lines(part: dict[str, Any], baselines: dict[str, Any]) -> list[str]:
     tasks = next(list(row["by_task"]) for row in part["rows"] if row["scores"])
     scored = part["task"] or "average"
-    header = ["", scored, "sd", "min to max", "paper", *tasks, "recall@m", "fit, s"]
+    header = ["", scored, "n", "sd", "min to max", "paper", *tasks, "recall@m", "fit, s"]
     rows = [
-        [f"*{name}*", f"{found['average']:.1f}", "", "", ""]
+        [f"*{name}*", f"{found['average']:.1f}", "", "", "", ""]
         + [f"{found['scores'][task]:.1f}" for task in tasks]
         + ["", ""]
         for name, found in baselines.items()
@@ -112,13 +62,14 @@ def comparison_lines(part: dict[str, Any], baselines: dict[str, Any]) -> list[st
     for row in part["rows"]:
         paper = "" if row["paper"] is None else f"{row['paper']:.1f}"
         if not row["scores"]:
-            rows.append([row["label"], "not run", "", "", paper, *("" for _ in tasks), "", ""])
+            rows.append([row["label"], "not run", "", "", "", paper, *("" for _ in tasks), "", ""])
             continue
         recall = row.get("recall")
         rows.append(
             [
                 row["label"],
                 f"**{row['mean']:.1f}**",
+                str(len(row["scores"])),
                 "" if row["sd"] is None else f"{row['sd']:.1f}",
                 f"{row['min']:.1f} to {row['max']:.1f}",
                 paper,
@@ -133,7 +84,8 @@ def comparison_lines(part: dict[str, Any], baselines: dict[str, Any]) -> list[st
         f"- {claim_text(claim)}: {claim_numbers(claim) or '-'}: **{claim['verdict']}**"
         for claim in part["claims"]
     ]
-    return [*table(header, rows), "", *claims]
+    note = ["", part["note"]] if part["note"] else []
+    return [*table(header, rows), *note, "", *claims]
 
 
 def claim_text(claim: dict[str, Any]) -> str:

@@ -3,6 +3,8 @@
 import gc
 import hashlib
 import json
+import re
+import statistics
 import tempfile
 import time
 from collections import Counter
@@ -24,7 +26,8 @@ from fictional_world import make_world, write_world
 from glimmer_keras import Glimmer, GlimmerPreprocessor
 from glimmer_keras.data import Corpus, Task, mixture, read_corpus, read_task
 from glimmer_keras.evaluation import score_tasks
-from glimmer_keras.metrics import accuracy, exact_match
+from glimmer_keras.metrics import accuracy, exact_match, found_evidence_at
+from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.models.t5_weights import PRESETS
 from glimmer_keras.pipelines import Predictions, predict
 from glimmer_keras.training import Adafactor, Checkpoints
@@ -59,21 +62,9 @@ def file_tasks(files: Path) -> tuple[Corpus, list[Task], list[Task]]:
 
 
 def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
-    """Counts, fingerprints, and how often BM25 has all evidence among its first k and first m."""
-    recall = {}
-    for depth in (scale.num_selected, 2 * scale.num_selected, scale.num_passages):
-        first = {
-            task.name: Predictions(
-                [""] * len(task), None, np.tile(np.arange(depth, dtype="int32"), (len(task), 1))
-            )
-            for task in data.test
-        }
-        table = score_tasks(data.test, data.corpus, first)
-        recall[str(depth)] = {
-            task: 100 * row["retrieved_recall"]
-            for task, row in table.items()
-            if "retrieved_recall" in row
-        }
+    """Counts, fingerprints, what needs no reader, and how much evidence BM25 has at each depth."""
+    depths = sorted({scale.num_selected, 2 * scale.num_selected, scale.num_passages})
+    shares = {str(depth): evidence_shares(data, depth) for depth in depths}
     tasks = [*data.train, *data.test]
     digest = hashlib.sha256(data.corpus.fingerprint.encode())
     for task in tasks:
@@ -86,10 +77,35 @@ def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
             "passages": data.passages.truncated,
             "questions": sum(task.truncated["questions"] for task in data.test_tokens),
         },
-        "retrieved_recall": recall,
+        "retrieved_recall": {depth: percent(found) for depth, found in shares.items()},
+        "all_evidence": {
+            depth: percent({name: [share == 1 for share in each] for name, each in found.items()})
+            for depth, found in shares.items()
+        },
         "baselines": baselines(data),
         "fingerprint": digest.hexdigest(),
     }
+
+
+def evidence_shares(data: TrainingData, depth: int) -> dict[str, list[float]]:
+    """By task, the share of the evidence among the first passages of each question that has any."""
+    found = {}
+    for task in data.test:
+        evidence = map(data.corpus.evidence_rows, task)
+        shares = [
+            found_evidence_at(retrieved, sets, depth)
+            for retrieved, sets in zip(np.asarray(task.retrieved), evidence, strict=True)
+            if sets
+        ]
+        if shares:
+            found[task.name] = shares
+    return found
+
+
+def percent(shares: dict[str, list[float]]) -> dict[str, float]:
+    """Means by task, and the average over tasks; nothing where there is none."""
+    means = {name: 100 * statistics.mean(found) for name, found in shares.items()}
+    return means | {"average": statistics.mean(means.values())} if means else {}
 
 
 def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
@@ -272,4 +288,14 @@ def scores_of(
 
 
 def with_steps(scale: Scale, steps: int | None, t5: str | None) -> Scale:
-    return replace(scale, steps=steps or scale.steps, t5=t5 or scale.t5)
+    scale = replace(scale, steps=steps or scale.steps, t5=t5 or scale.t5)
+    return replace(scale, num_layers=encoder_layers(scale) or scale.num_layers)
+
+
+def encoder_layers(scale: Scale) -> int | None:
+    """Of the T5 in a folder, or of the size in a preset's name."""
+    file = Path(t5_path(scale)) / "config.json"
+    if file.is_file():
+        return json.loads(file.read_text()).get("config", {}).get("num_layers")
+    sizes = [size for size in re.split("[_/]", str(scale.t5)) if size in T5_SIZES]
+    return T5_SIZES[sizes[0]]["num_layers"] if sizes else None

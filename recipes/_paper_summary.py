@@ -4,10 +4,11 @@ import statistics
 from typing import Any
 
 import keras
-from _paper_comparisons import Comparison, Row
+from _paper_cells import glimmer
+from _paper_claims import Comparison, Row
 from _paper_scale import Scale
 from _paper_times import faster
-from _paper_verdicts import NOISE, OPPOSITE, SAME, spread_of, verdict
+from _paper_verdicts import NOISE, OPPOSITE, SAME, Sample, spread_of, verdict
 
 Results = dict[tuple[str, int], dict[str, Any]]  # by name of the cell, and seed
 
@@ -22,10 +23,12 @@ def summarise(
 ) -> dict[str, Any]:
     """Everything the report tells, as JSON."""
     parts = [compare(comparison, seeds, results, scale) for comparison in chosen]
+    baseline = glimmer(scale)
     return {
         "scale": scale.training(),
         "num_passages": scale.num_passages,
         "num_selected": scale.num_selected,
+        "baseline": baseline.settings | baseline.compile,
         "reranking_share": scale.live_proportion * scale.rerank_proportion,
         "least_difference": scale.least_difference,
         "seeds": seeds,
@@ -35,28 +38,53 @@ def summarise(
         "comparisons": [part for part in parts if any(row["scores"] for row in part["rows"])],
         "times": times,
         "speed": speed_claims(scale, times),
-        "hours": sum(result["seconds"] for result in results.values()) / 3600,
+        "hours": sum(map(seconds_of, results.values())) / 3600,
         "cells": len(results),
     }
+
+
+def seconds_of(result: dict[str, Any]) -> float:
+    """Of training and scoring, over all sessions of the run."""
+    return sum(
+        stretch["seconds"] + stretch.get("scoring_seconds", 0.0) for stretch in result["training"]
+    )
 
 
 def compare(
     comparison: Comparison, seeds: list[int], results: Results, scale: Scale
 ) -> dict[str, Any]:
-    rows = [summarise_row(row, comparison.task, seeds, results) for row in comparison.rows]
-    scores = {row["label"]: row["scores"] for row in rows}
+    task = comparison.task
+    found = {
+        row.label: [
+            results[row.cell.name, seed] for seed in seeds if (row.cell.name, seed) in results
+        ]
+        for row in comparison.rows
+    }
+    samples = {label: sample_of(kept, task) for label, kept in found.items() if kept}
     claims = [
         {"text": claim.text, "ours": claim.ours, "alike": claim.alike}
-        | verdict(claim, scores, scale.least_difference)
+        | verdict(claim, samples, scale.least_difference)
         for claim in comparison.claims
     ]
-    names = {"key": comparison.key, "title": comparison.title, "task": comparison.task}
-    return {**names, "x_label": comparison.x_label, "rows": rows, "claims": claims}
+    names = ("key", "title", "task", "x_label", "note")
+    return {
+        **{name: getattr(comparison, name) for name in names},
+        "rows": [summarise_row(row, task, found[row.label]) for row in comparison.rows],
+        "claims": claims,
+    }
 
 
-def summarise_row(row: Row, task: str | None, seeds: list[int], results: Results) -> dict[str, Any]:
-    found = [results[row.cell.name, seed] for seed in seeds if (row.cell.name, seed) in results]
-    scores = [r["average"] if task is None else r["scores"][task] for r in found]
+def sample_of(found: list[dict[str, Any]], task: str | None) -> Sample:
+    """Of the results of a row, the average's or one task's."""
+    names = found[0]["scores"] if task is None else [task]
+    return Sample(
+        [result["average"] if task is None else result["scores"][task] for result in found],
+        {name: [result["correct"][name] for result in found] for name in names},
+    )
+
+
+def summarise_row(row: Row, task: str | None, found: list[dict[str, Any]]) -> dict[str, Any]:
+    scores = sample_of(found, task).scores if found else []
     summary: dict[str, Any] = {
         "label": row.label,
         "cell": row.cell.name,

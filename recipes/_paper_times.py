@@ -13,7 +13,8 @@ from _answering_parts import make_inputs
 from _benchmark import fastest, interleaved, machine, spread
 from _matrix_work import answering_work
 from _paper_cells import Cell
-from _paper_comparisons import Row, main
+from _paper_claims import Row
+from _paper_figures import main
 from _paper_run import make_model
 from _paper_scale import Scale
 from _training_data import write

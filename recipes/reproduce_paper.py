@@ -4,7 +4,8 @@ Reproduces the paper's comparisons in direction: Figures 2 to 7, Tables 1 to 3, 
 is silent on (direction of the distillation, start of the scorer, temperatures). --scale tiny, the
 default, trains on a generated world from the tiny T5 of the package, on two cores; --scale small
 takes a folder in the shape of KILT and a T5 that pretrain_on_passages.py made of it; --scale base
-is the paper's setting, from a T5.1.1 and KILT:
+is near the paper's setting, from a T5.1.1 and KILT (BM25, not GTR; 20,000 steps; no relevance
+filter; Atlas's direction of the distillation; the last checkpoint unless --best-checkpoint):
 
     python recipes/reproduce_paper.py --scale base --t5 t5_1.1_base --data KILT --output runs/base
 
@@ -29,7 +30,8 @@ from typing import Any
 import keras_hub
 from _multitask_settings import Help, OneLineParser
 from _paper_cells import Cell
-from _paper_comparisons import Comparison, comparisons, distinct_cells
+from _paper_claims import Comparison
+from _paper_comparisons import comparisons, distinct_cells
 from _paper_report import write_report
 from _paper_run import describe_data, load_data, run_cell, settings_of, t5_path, with_steps
 from _paper_scale import SCALES, Scale
