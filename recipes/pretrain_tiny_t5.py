@@ -43,6 +43,7 @@ PAIRED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 3.0, "untold": 1.0}
 CHECKED = {"qa": 1.0, "slots": 1.0, "verify": 6.0, "untold": 1.0}
 RANKED = {"qa": 1.0, "slots": 1.0, "verify": 1.5, "compare": 1.0}
 RANKED |= {"pairs": 3.0, "told": 0.25, "untold": 0.75}
+HARDER = {"qa": 1.0, "slots": 1.0, "verify": 3.0, "compare": 3.0, "pairs": 1.5, "untold": 0.5}
 PHASES = (
     ONE | {"steps": 1000, "learning_rate": 5e-2, "answer_length": 28, "tasks": RECITED},
     ONE | {"steps": 5000, "tasks": SINGLE},
@@ -53,6 +54,7 @@ PHASES = (
     TWO | SPLIT | {"steps": 1000, "tasks": PAIRED},
     EIGHT | {"num_passages": 4, "steps": 4000, "tasks": RANKED},
     EIGHT | {"steps": 3000, "tasks": RANKED},
+    EIGHT | {"steps": 4000, "tasks": HARDER},
 )
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
 LENGTHS = {"question_length": 16, "passage_length": 64}
