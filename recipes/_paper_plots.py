@@ -1,10 +1,12 @@
 """Plots of the report. Needs matplotlib, of the `report` extra."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from _training_data import write
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -37,7 +39,9 @@ def draw(folder: Path, summary: dict[str, Any]) -> list[str]:
         plot(axes)
         axes.set_ylabel(f"{part['task'] or 'average'} score")
         axes.set_title(part["title"], fontsize=10)
-        figure.savefig(folder / f"{part['key']}.png")
+        image = io.BytesIO()
+        figure.savefig(image, format="png")
+        write(folder / f"{part['key']}.png", image.getvalue())
         drawn.append(part["key"])
     return drawn
 

@@ -11,11 +11,12 @@ from typing import Any
 import keras
 from _answering_parts import make_inputs
 from _benchmark import fastest, interleaved, machine, spread
+from _kept_settings import as_json
 from _matrix_work import answering_work
 from _paper_cells import Cell
 from _paper_claims import Row
 from _paper_figures import main
-from _paper_run import make_model
+from _paper_model import make_model
 from _paper_scale import Scale
 from _training_data import write
 from keras import ops
@@ -38,7 +39,7 @@ def measured_times(scale: Scale, file: Path, console: Console) -> dict[str, Any]
         "rounds": ROUNDS,
         "cells": {row.label: asdict(row.cell) for row in main(scale).rows},
     }
-    settings = json.loads(json.dumps(settings))
+    settings = as_json(settings)
     if file.is_file():
         kept = json.loads(file.read_text())
         if kept["settings"] == settings:

@@ -1,6 +1,8 @@
 """Pretraining of a small T5 as a reader and reranker, in phases. Shared by recipes."""
 
+import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from typing import Any
 
 import keras
 import keras_hub
+from _kept_settings import as_json, check_settings
 from _training_data import write
 
 import glimmer_keras as gk
@@ -31,6 +34,19 @@ READERS: dict[str, dict[str, Any]] = {
 Phase = dict[str, Any]
 
 
+def check_options(output: Path, shorten: int) -> None:
+    """What is known to be wrong before there is anything to train on."""
+    if output.exists():
+        raise ValueError(f"`--output` must be a new folder. Received: {output}")
+    if shorten < 1:
+        raise ValueError(f"`--shorten` must be at least 1. Received: {shorten}")
+
+
+def shortened(phases: Sequence[Phase], shorten: int) -> list[Phase]:
+    """One part in `shorten` of the steps, at least one of each phase."""
+    return [phase | {"steps": max(1, phase["steps"] // shorten)} for phase in phases]
+
+
 def pretrain(
     command: str,
     output: Path,
@@ -45,8 +61,8 @@ def pretrain(
 ) -> None:
     """Trains a T5 from nothing, and writes its preset and a report.
 
-    Until that is there, `OUTPUT-run` keeps the presets of the phases that are done and the
-    checkpoints of the one that is not; a run that was stopped goes on from them.
+    Until that is there, `OUTPUT-run` keeps the settings, the presets of the phases that are done
+    and the checkpoints of the one that is not; a run that was stopped goes on from them.
 
     Args:
         command: As the report tells it.
@@ -59,8 +75,25 @@ def pretrain(
         lengths: `question_length` and `passage_length` in tokens.
         seed: Of weights and batches.
         **about: More for the report.
+
+    Raises:
+        ValueError: If `OUTPUT-run` is of other settings.
     """
     run = output.with_name(f"{output.name}-run")
+    settings = as_json(
+        {
+            "phases": {str(number): phase for number, phase in enumerate(phases, 1)},
+            "sizes": sizes,
+            "lengths": lengths,
+            "seed": seed,
+            "corpus": corpus.fingerprint,
+            "tokenizer": hashlib.sha256(tokenizer.proto).hexdigest(),
+        }
+    )
+    file = run / "settings.json"
+    if file.is_file():
+        check_settings(file, json.loads(file.read_text()), settings)
+    write(file, json.dumps(settings, indent=1).encode())
     keras.utils.set_random_seed(seed)
     with quiet_masks():
         t5 = to_t5(
@@ -88,14 +121,13 @@ def pretrain(
         with quiet_masks():
             t5 = keras_hub.models.T5Backbone.from_preset(preset)
         reports.append(json.loads(report.read_text()))
-        if {name: reports[-1][name] for name in phase} != phase:
-            raise ValueError(f"{folder} must be of the same phase, or not be. Received: {phase}")
-    t5.save_to_preset(output)
-    tokenizer.save_to_preset(output)
+    t5.save_to_preset(run / "new")
+    tokenizer.save_to_preset(run / "new")
     about = {"seed": seed, **about, "parameters": t5.count_params()}
     command = f"KERAS_BACKEND={keras.backend.backend()} {command}"
     told = {"command": command, **about, "phases": reports}
-    write(output / "report.json", (json.dumps(told, indent=1) + "\n").encode())
+    write(run / "new" / "report.json", (json.dumps(told, indent=1) + "\n").encode())
+    os.replace(run / "new", output)
     shutil.rmtree(run)
 
 

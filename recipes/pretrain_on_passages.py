@@ -12,17 +12,16 @@ teaches it to rank.
 The preset is for train_multitask.py --t5 and reproduce_paper.py --scale small --t5.
 """
 
-import argparse
 import itertools
 import random
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from _multitask_settings import Help
-from _pretraining import pretrain
+from _command import Help, OneLineParser, exit_code
+from _pretraining import check_options, pretrain, shortened
 from _tokenizer import train_tokenizer
 
 from glimmer_keras.data import Corpus, Example, Passage, Task, read_corpus
@@ -52,20 +51,21 @@ PHASES = (
 SEED = 1
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
+@exit_code
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = OneLineParser(description=__doc__, formatter_class=Help)
     parser.add_argument("--data", type=Path, required=True, help="folder with corpus.jsonl")
     parser.add_argument("--output", type=Path, required=True, help="preset folder to write")
     parser.add_argument("--shorten", type=int, default=1, help="take 1/N of the steps, to try")
     parser.add_argument("--vocabulary-size", type=int, default=VOCABULARY_SIZE)
     args = parser.parse_args(argv)
-    try:
-        if args.output.exists():
-            raise ValueError(f"`--output` must be a new folder. Received: {args.output}")
-        corpus = read_corpus(args.data / "corpus.jsonl")
-    except (ValueError, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
-        return 2
+    check_options(args.output, args.shorten)
+    corpus = read_corpus(args.data / "corpus.jsonl")
+    if not any(True for passage in corpus for _ in spans(passage)):
+        raise ValueError(
+            "`--data` must hold passages with names or numbers within sentences. "
+            f"Received: {args.data}"
+        )
     tasks = reading_tasks(corpus)
     print(*tasks, sep="\n")
     texts = (example.question for task in tasks for example in task)
@@ -77,14 +77,13 @@ def main(argv: list[str] | None = None) -> int:
         tokenizer,
         corpus,
         tasks,
-        [phase | {"steps": phase["steps"] // args.shorten} for phase in PHASES],
+        shortened(PHASES, args.shorten),
         SIZES,
         LENGTHS,
         SEED,
         passages=len(corpus),
         examples={task.name: len(task) for task in tasks},
     )
-    return 0
 
 
 def reading_tasks(corpus: Corpus) -> list[Task]:

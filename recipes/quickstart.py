@@ -21,18 +21,19 @@ import time
 from pathlib import Path
 
 import keras
-from fictional_world import TASKS, make_world, write_world
+from _world_tasks import world_tasks
+from fictional_world import TASKS
 from rich.console import Console
 
 import glimmer_keras as gk
-from glimmer_keras.data import Corpus, Example, Task, mixture, read_corpus, read_task
+from glimmer_keras.data import Corpus, Example, Task, mixture
 from glimmer_keras.evaluation import score_table, score_tasks
 from glimmer_keras.pipelines import Predictions, encode_corpus, retrieve, tokenize
 from glimmer_keras.retrieval import BM25Retriever
 
 NUM_PASSAGES, NUM_SELECTED = 8, 2
 LENGTHS = {"question_length": 16, "passage_length": 64, "answer_length": 8}
-STEPS, BATCH_SIZE, LEARNING_RATE, TEMPERATURE = 300, 32, 3e-3, 0.1
+STEPS, BATCH_SIZE, LEARNING_RATE, TEMPERATURE = 300, 32, 1e-2, 0.1
 TEST_QUESTIONS = 250
 WORLD_SEED, TRAINING_SEED = 2027, 0
 
@@ -50,7 +51,8 @@ def main(argv=None):
     keras.utils.set_random_seed(TRAINING_SEED)
 
     console.rule("A small world")
-    corpus, train, test = world_tasks(args.people)
+    corpus, train, test = world_tasks(seed=WORLD_SEED, people=args.people)
+    test = [task.take(TEST_QUESTIONS) for task in test]
     console.print(f"{corpus}\n{train}")
     retriever = BM25Retriever.build(corpus)
     train, test = retrieve(train, retriever, NUM_PASSAGES), retrieve(test, retriever, NUM_PASSAGES)
@@ -131,15 +133,6 @@ def main(argv=None):
         }
         args.output.mkdir(parents=True, exist_ok=True)
         (args.output / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-
-
-def world_tasks(people: int) -> tuple[Corpus, list[Task], list[Task]]:
-    """Passages, training tasks and test tasks, through files as any other data."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_world(make_world(WORLD_SEED, people=people), folder)
-        train = [read_task(f"{folder}/{name}-train.jsonl", name) for name in TASKS]
-        test = [read_task(f"{folder}/{name}-test.jsonl", name) for name in TASKS]
-        return read_corpus(f"{folder}/corpus.jsonl"), train, [t.take(TEST_QUESTIONS) for t in test]
 
 
 def answer_all(reader: gk.Reader, tasks: list[Task]) -> dict[str, list[gk.Answer]]:

@@ -23,17 +23,22 @@ import logging
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import keras_hub
-from _multitask_settings import Help, OneLineParser
+from _benchmark import numbers
+from _command import Help, OneLineParser, exit_code
+from _kept_settings import check_settings
+from _multitask_settings import check_t5
 from _paper_cells import Cell
 from _paper_claims import Comparison
 from _paper_comparisons import comparisons, distinct_cells
+from _paper_data import describe_data, load_data
+from _paper_model import asked_scale, t5_path
 from _paper_report import write_report
-from _paper_run import describe_data, load_data, run_cell, settings_of, t5_path, with_steps
+from _paper_run import run_cell, settings_of
 from _paper_scale import SCALES, Scale
 from _paper_summary import Results
 from _paper_times import measured_times
@@ -42,39 +47,32 @@ from rich.console import Console
 from rich.progress import Progress
 
 
-def main(argv: list[str] | None = None) -> int:
+@exit_code
+def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s")
     # It warns that functions are traced again and again: each cell has its own.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     console = Console(stderr=True)
-    try:
-        options = read_options(argv)
-        scale = with_steps(SCALES[options.scale], options.steps, options.t5)
-        check_t5(scale)
-        chosen = choose(scale, options.only)
-        data, described = described_data(scale, options)
-        plan = [
-            (cell, seed)
-            for comparison in chosen
-            for seed in options.seeds
-            for cell in distinct_cells([comparison])
-        ]
-        results = kept_results(plan, scale, described, options)
-        if data is not None:
-            run_missing(plan, results, scale, data, described, options, console)
-        times = measured_times(scale, options.output / "times.json", console)
-        write_report(options.output, scale, chosen, options.seeds, results, times, described)
-    except (ValueError, OSError, ImportError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on", file=sys.stderr)
-        return 130
+    options = read_options(argv)
+    scale, chosen = options.scale, choose(options.scale, options.only)
+    data, described = described_data(options)
+    check_question_task(chosen, described)
+    plan = [
+        (cell, seed)
+        for comparison in chosen
+        for seed in options.seeds
+        for cell in distinct_cells([comparison])
+    ]
+    results = kept_results(plan, described, options)
+    if data is not None:
+        run_missing(plan, results, data, described, options, console)
+    times = measured_times(scale, options.output / "times.json", console)
+    write_report(options.output, scale, chosen, options.seeds, results, times, described)
     console.print(f"Written: {options.output / 'REPORT.md'}")
-    return 0
 
 
-def read_options(argv: list[str] | None) -> argparse.Namespace:
+def read_options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line; `scale` as it was asked for."""
     parser = OneLineParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument
     add("--output", type=Path, required=True, help="folder of results and report")
@@ -84,6 +82,7 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     add("--data", type=Path, help="not with --scale tiny: folder with corpus.jsonl and the tasks")
     add("--t5", help="T5 preset or its folder; with --scale tiny, None is the package's own")
     add("--steps", type=int, help="of each training; None: the scale's")
+    add("--question-task", help="the one of Figures 6 and 7; None: the scale's")
     add(
         "--best-checkpoint",
         action="store_true",
@@ -95,6 +94,9 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
         raise ImportError('The report needs matplotlib: pip install "glimmer_keras[report]"')
     if options.steps is not None and options.steps < 1:
         raise ValueError(f"`--steps` must be at least 1. Received: {options.steps}")
+    options.seeds = list(dict.fromkeys(options.seeds))
+    if min(options.seeds) < 0:
+        raise ValueError(f"`--seeds` must be at least 0. Received: {min(options.seeds)}")
     if SCALES[options.scale].world is None:
         for name in ("data", "t5"):
             if getattr(options, name) is None:
@@ -104,19 +106,10 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
             if getattr(options, name):
                 option = name.replace("_", "-")
                 raise ValueError(f"`--{option}` must be left out with --scale tiny.")
+    scale = SCALES[options.scale]
+    options.scale = asked_scale(scale, options.steps, options.t5, options.question_task)
+    check_t5(t5_path(options.scale))
     return options
-
-
-def numbers(text: str) -> list[int]:
-    return list(dict.fromkeys(int(number) for number in text.split(",")))
-
-
-def check_t5(scale: Scale) -> None:
-    path, presets = t5_path(scale), keras_hub.models.T5Backbone.presets
-    if not (path in presets or "://" in path or (Path(path) / "config.json").is_file()):
-        raise ValueError(
-            f"`--t5` must be a preset folder or one of {', '.join(presets)}. Received: {path}"
-        )
 
 
 def choose(scale: Scale, only: str | None) -> list[Comparison]:
@@ -134,9 +127,7 @@ def choose(scale: Scale, only: str | None) -> list[Comparison]:
     return [c for c in known if c.key in asked or names[c.key] in asked]
 
 
-def described_data(
-    scale: Scale, options: argparse.Namespace
-) -> tuple[TrainingData | None, dict[str, Any]]:
+def described_data(options: argparse.Namespace) -> tuple[TrainingData | None, dict[str, Any]]:
     """The data, `None` for a report only, and what is known of them."""
     file = options.output / "data.json"
     kept = json.loads(file.read_text()) if file.is_file() else None
@@ -144,62 +135,58 @@ def described_data(
         if kept is None:
             raise ValueError(f"`--output` must hold results. Received: {options.output}")
         return None, kept
-    data = load_data(scale, options.output / "data", options.data)
-    described = describe_data(data, scale)
+    data = load_data(options.scale, options.output / "data", options.data)
+    described = describe_data(data, options.scale)
     if kept is not None and kept["fingerprint"] != described["fingerprint"]:
         raise ValueError(f"`--output` must be of the same data, or new. Received: {options.output}")
     write(file, json.dumps(described, indent=1).encode())
     return data, described
 
 
+def check_question_task(chosen: list[Comparison], described: dict[str, Any]) -> None:
+    for comparison in chosen:
+        if comparison.task is not None and comparison.task not in described["test"]:
+            raise ValueError(
+                f"`--question-task` must be one of {', '.join(described['test'])} for "
+                f"{comparison.key}. Received: {comparison.task}"
+            )
+
+
 def result_file(folder: Path, cell: Cell, seed: int) -> Path:
     return folder / "cells" / f"{cell.name}-{seed}.json"
 
 
+def checkpoint_folder(folder: Path, cell: Cell, seed: int) -> Path:
+    return folder / "checkpoints" / f"{cell.name}-{seed}"
+
+
 def kept_results(
-    plan: list[tuple[Cell, int]],
-    scale: Scale,
-    described: dict[str, Any],
-    options: argparse.Namespace,
+    plan: list[tuple[Cell, int]], described: dict[str, Any], options: argparse.Namespace
 ) -> Results:
-    """What is there already; it is an error if it was made by other settings."""
+    """What is there already; it is an error if it or a checkpoint is of other settings."""
     results: Results = {}
     for cell, seed in plan:
+        asked = settings_of(cell, options.scale, seed, described, options.best_checkpoint)
         file = result_file(options.output, cell, seed)
-        if not file.is_file():
-            continue
-        kept = json.loads(file.read_text())
-        asked = settings_of(cell, scale, seed, described, options.best_checkpoint)
-        for name, (had, wanted) in differences(kept["settings"], asked).items():
-            raise ValueError(
-                f"`--output` must hold results of the same settings: {file} has {name} {had}. "
-                f"Received: {wanted}"
-            )
-        results[cell.name, seed] = kept
+        started = checkpoint_folder(options.output, cell, seed) / "settings.json"
+        if file.is_file():
+            results[cell.name, seed] = json.loads(file.read_text())
+            check_settings(file, results[cell.name, seed]["settings"], asked)
+        elif started.is_file():
+            check_settings(started, json.loads(started.read_text()), asked)
     return results
-
-
-def differences(one: Any, other: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
-    """Where two trees of dictionaries differ, by dotted name."""
-    if not (isinstance(one, dict) and isinstance(other, dict)):
-        return {} if one == other else {name: (one, other)}
-    found = {}
-    for key in sorted({*one, *other}):
-        inner = f"{name}.{key}" if name else key
-        found |= differences(one.get(key), other.get(key), inner)
-    return found
 
 
 def run_missing(
     plan: list[tuple[Cell, int]],
     results: Results,
-    scale: Scale,
     data: TrainingData,
     described: dict[str, Any],
     options: argparse.Namespace,
     console: Console,
 ) -> None:
     """Runs what is missing, and writes each result as soon as it is there."""
+    scale = options.scale
     missing = list({(c.name, s): (c, s) for c, s in plan if (c.name, s) not in results}.values())
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
         cells = progress.add_task("Cells", total=len(missing))
@@ -207,10 +194,10 @@ def run_missing(
         for number, (cell, seed) in enumerate(missing, 1):
             progress.reset(steps, description=f"{cell.name}, seed {seed}")
             start = time.perf_counter()
-            checkpoints = options.output / "checkpoints" / f"{cell.name}-{seed}"
-            advance, best = partial(progress.advance, steps), options.best_checkpoint
-            result = run_cell(cell, scale, data, seed, checkpoints, advance, best)
-            settings = settings_of(cell, scale, seed, described, best)
+            checkpoints = checkpoint_folder(options.output, cell, seed)
+            settings = settings_of(cell, scale, seed, described, options.best_checkpoint)
+            advance = partial(progress.advance, steps)
+            result = run_cell(cell, scale, data, settings, checkpoints, advance)
             result = {"settings": settings, **result, "seconds": time.perf_counter() - start}
             content = json.dumps(result, indent=1).encode()
             write(result_file(options.output, cell, seed), content)

@@ -58,7 +58,7 @@ def main(argv=None):
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
     try:
         args = read_arguments(argv, __doc__, DEFAULTS)
-        corpus, train, dev = read_data(args)
+        corpus, train, dev = read_data(args.data, args.tasks, args.eval_limit)
         checkpoints = Checkpoints(args.output / "checkpoints", args.save_every)
         settings = check_output(args, [corpus, *train, *dev], checkpoints.latest_step() or 0)
         tokenizer = given_tokenizer(args) or new_tokenizer(args, corpus, train)
@@ -178,13 +178,7 @@ def new_tokenizer(args, corpus, train):
     examples = [example for task in train for example in task]
     texts = [f"{' '.join(example.answers)} {example.question}" for example in examples]
     lines = itertools.chain((passage.content for passage in corpus), texts)
-    try:
-        return train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
-    except RuntimeError as error:
-        raise ValueError(
-            f"`--vocabulary-size` does not do for these texts: {error}. "
-            f"Received: {args.vocabulary_size}"
-        ) from error
+    return train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
 
 
 def make_model(args, tokenizer):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import glimmer_keras as gk
-from glimmer_keras.data import Corpus, Passage
+from glimmer_keras.data import Passage
 from recipes import pretrain_on_passages as recipe
 from tests import EAGERLY
 
@@ -63,7 +63,7 @@ def test_the_own_passage_comes_first_and_once():
     assert rows.tolist() == [[2, 4, 7], [5, 1, 0]]
 
 
-def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, capsys):
+def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
     data, output = tmp_path / "data", tmp_path / "t5"
     data.mkdir()
     rows = [
@@ -72,28 +72,44 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, capsys):
         for n in range(4)
     ]
     (data / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (data / "qa-train.jsonl").write_text("not read")
     compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
     monkeypatch.setattr(gk.Glimmer, "compile", compiled)
     monkeypatch.setattr(recipe, "SIZES", recipe.SIZES | {"hidden_dim": 16, "num_heads": 1})
     command = ["--data", str(data), "--output", str(output)]
     assert recipe.main([*command, "--shorten", "1500", "--vocabulary-size", "300"]) == 0
     report = json.loads((output / "report.json").read_text())
-    assert [phase["steps"] for phase in report["phases"]] == [4, 1]
+    assert [phase["steps"] for phase in report["phases"]] == [4, 1, 1]
     assert report["passages"] == 12
     reader = gk.Glimmer.from_t5(str(output), num_selected=1)
     out = reader.generate({"questions": "Who built it?", "passages": [TEXTS[0]]})
     assert isinstance(out["answers"], str)
-    capsys.readouterr()
-    assert recipe.main(command) == 2
-    assert "`--output` must be a new folder." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "texts", "message"),
+    [
+        ("--shorten 0", TEXTS, "`--shorten` must be at least 1. Received: 0"),
+        ("--vocabulary-size 5", TEXTS, "`--vocabulary-size` does not do for these texts:"),
+        ("", ("no name and no number",), "`--data` must hold passages with names or numbers"),
+        ("--output DATA", TEXTS, "`--output` must be a new folder. Received: "),
+        ("--data nowhere", TEXTS, "nowhere/corpus.jsonl"),
+        ("--shorten a", TEXTS, "argument --shorten: invalid int value: 'a'"),
+    ],
+)
+def test_bad_options(tmp_path, capsys, options, texts, message):
+    rows = [{"id": str(n), "title": "Torvik", "text": text} for n, text in enumerate(texts)]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    output = tmp_path / "t5"
+    asked = options.replace("DATA", str(tmp_path)).split()
+    assert recipe.main(["--data", str(tmp_path), "--output", str(output), *asked]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
 
 
 @pytest.mark.parametrize("text", ["It is.", "no capital and no number here", ""])
 def test_a_passage_without_spans_gives_no_question(text):
     assert list(recipe.spans(Passage("1", "", text))) == []
-
-
-def test_corpora_are_read_alone():
-    tasks = recipe.reading_tasks(Corpus(passages() * 1))
-    assert {task.name for task in tasks} == set(recipe.TASKS)
-    assert all(len(task.retrieved) == len(task) for task in tasks)

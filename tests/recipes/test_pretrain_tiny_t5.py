@@ -1,6 +1,8 @@
 import functools
 import json
 
+import pytest
+
 import glimmer_keras as gk
 from glimmer_keras.data import Passage
 from recipes import fictional_world, pretrain_tiny_t5
@@ -13,13 +15,32 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain_tiny_t5, "WORLD_SEEDS", pretrain_tiny_t5.WORLD_SEEDS[:1])
     compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
     monkeypatch.setattr(gk.Glimmer, "compile", compiled)
-    pretrain_tiny_t5.main(["--output", str(tmp_path), "--shorten", "500", "--people", "60"])
-    report = json.loads((tmp_path / "report.json").read_text())
+    output = tmp_path / "tiny"
+    command = ["--output", str(output), "--shorten", "500", "--people", "60"]
+    assert pretrain_tiny_t5.main(command) == 0
+    report = json.loads((output / "report.json").read_text())
     assert [phase["steps"] for phase in report["phases"]] == [2, 8]
-    reader = gk.Glimmer.from_t5(str(tmp_path), num_selected=1)
+    reader = gk.Glimmer.from_t5(str(output), num_selected=1)
     assert reader.backbone.hidden_dim == 64
     out = reader.generate({"questions": "Recite Torvik", "passages": ["Torvik: a camp."]})
     assert isinstance(out["answers"], str)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--people 5", "`people` must be between 10 and"),
+        ("--shorten 0", "`--shorten` must be at least 1. Received: 0"),
+        ("--output .", "`--output` must be a new folder. Received: ."),
+    ],
+)
+def test_bad_options(tmp_path, capsys, options, message):
+    assert pretrain_tiny_t5.main(["--output", str(tmp_path / "t5"), *options.split()]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert not any(tmp_path.iterdir())
 
 
 def test_recitals_hold_every_order_of_the_facts_on_one_subject():

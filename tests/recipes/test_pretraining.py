@@ -4,7 +4,7 @@ import json
 import keras_hub
 import numpy as np
 import pytest
-from _pretraining import pretrain
+from _pretraining import pretrain, shortened
 from _tokenizer import train_tokenizer
 
 import glimmer_keras as gk
@@ -30,11 +30,15 @@ def learn():
     tasks = [Task("qa", examples).with_retrieved(rows)]
     tokenizer = train_tokenizer(texts, 60)
 
-    def run(output, phases=PHASES):
+    def run(output, phases=PHASES, seed=1, corpus=corpus):
         lengths = {"question_length": 8, "passage_length": 16}
-        pretrain("", output, tokenizer, corpus, tasks, phases, SIZES, lengths, 1, about="towns")
+        pretrain("", output, tokenizer, corpus, tasks, phases, SIZES, lengths, seed, about="towns")
 
     return run
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def weights(preset):
@@ -62,8 +66,22 @@ def test_a_killed_run_goes_on(learn, tmp_path, monkeypatch):
             learn(tmp_path / "killed")
         assert not (tmp_path / "killed").exists()
     assert (tmp_path / "killed-run" / "phase-1" / "t5").is_dir()
-    with pytest.raises(ValueError, match="phase-1 must be of the same phase, or not be"):
-        learn(tmp_path / "killed", [phase | {"batch_size": 1} for phase in PHASES])
+    for changed, message in (
+        (
+            {"phases": [ONE, PHASES[1] | {"batch_size": 1}]},
+            "has phases.2.batch_size 2. Received: 1",
+        ),
+        ({"phases": PHASES[:1]}, "has phases.2 "),
+        ({"seed": 2}, "has seed 1. Received: 2"),
+        ({"corpus": Corpus([Passage("0", "", "Torvik lies.")])}, "has corpus "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            learn(tmp_path / "killed", **changed)
+    with monkeypatch.context() as patched:
+        patched.setattr(keras_hub.models.T5Tokenizer, "save_to_preset", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            learn(tmp_path / "killed")
+    assert not (tmp_path / "killed").exists()
     learn(tmp_path / "killed")
     assert calls == [1] * 6
     assert not (tmp_path / "killed-run").exists()
@@ -78,3 +96,7 @@ def test_a_killed_run_goes_on(learn, tmp_path, monkeypatch):
     assert losses[0] == losses[1]
     assert [stretch["step"] for stretch in losses[0][1]] == [1, 2]
     assert reports[1]["about"] == "towns"
+
+
+def test_a_shortened_phase_keeps_a_step():
+    assert [phase["steps"] for phase in shortened([ONE | {"steps": 7}, ONE], 3)] == [2, 1]
