@@ -11,9 +11,10 @@ what is asked of somebody with half of the name; then it reads two passages and 
 order; then mostly claims, in larger batches and at a lower rate, as it learns to check them in no
 other way; then two passages again; then both once more as LUMEN, with the first layer as memory;
 then it is a GLIMMER that reads two of four and two of eight, distilling what helps it to answer
-into its reranking layers, and at last mostly claims and years among eight. Where no evidence is among the two, it learns to guess, and its guesses
-teach ranking nothing; so nearly half of these questions have no more than two passages, and some
-have one alone, right or wrong. The run's own figures are in the report.json beside the preset.
+into its reranking layers, and at last mostly checks claims and compares years. Where no evidence
+is among the two, it learns to guess, and its guesses teach ranking nothing; so some of these
+questions have no more than two passages, and a few have one alone, right or wrong. The run's own
+figures are in the report.json beside the preset.
 """
 
 import itertools
