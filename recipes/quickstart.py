@@ -10,7 +10,7 @@ entities asked about in the test never occur in a training question. No passage 
 relevant in training: the model learns to rank from what helps it to answer. It starts from
 `tiny_world`, a tiny T5 that comes with the package and learned to read and rank on other worlds
 (recipes/pretrain_tiny_t5.py). With --output DIR the model and its memory are kept, and
-`glimmer answer DIR/preset --store DIR/memory` waits for more questions. About 3 minutes on 2
+`glimmer answer DIR/preset --store DIR/memory` waits for more questions. Three to five minutes on 2
 cores, with TensorFlow or JAX.
 """
 
