@@ -1,6 +1,5 @@
 """The command line of train_multitask.py, and whether it fits the data and the folders."""
 
-import argparse
 import importlib.util
 import json
 import os
@@ -8,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import keras_hub
+from _command import Help, OneLineParser
 
 from glimmer_keras.data import read_corpus, read_task
 from glimmer_keras.models.layer_split import LayerSplit
@@ -19,15 +19,6 @@ FREE = {"data", "output", "resume", "steps", "save_every", "eval_limit"}
 AT_LEAST = {"steps": 1, "k": 1, "m": 1, "batch_size": 1, "seed": 0, "vocabulary_size": 1}
 AT_LEAST |= {"question_length": 1, "passage_length": 2, "answer_length": 2}
 AT_LEAST |= {"log_every": 1, "save_every": 1, "eval_limit": 1}
-
-
-class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    pass
-
-
-class OneLineParser(argparse.ArgumentParser):
-    def error(self, message):
-        raise ValueError(message)
 
 
 def read_arguments(argv, description, defaults):
@@ -90,10 +81,8 @@ def check_arguments(args):
         check(args.m <= args.k, "m", f"at most the {args.k} passages of --k")
         if not args.t5:
             LayerSplit(T5_SIZES[args.size]["num_layers"], args.alpha, args.beta)
-    presets = keras_hub.models.T5Backbone.presets
     if args.t5:
-        known = args.t5 in presets or "://" in args.t5 or Path(args.t5, "config.json").is_file()
-        check(known, "t5", f"a preset folder or one of {', '.join(presets)}")
+        check_t5(args.t5)
         check(args.tokenizer is None, "tokenizer", "left out with --t5")
     elif args.tokenizer is None and not importlib.util.find_spec("sentencepiece"):
         raise ImportError(
@@ -102,24 +91,33 @@ def check_arguments(args):
         )
 
 
-def read_data(args):
-    if not args.data.is_dir():
-        raise ValueError(f"`--data` must be a folder. Received: {args.data}")
-    known = sorted(path.name[: -len("-train.jsonl")] for path in args.data.glob("*-train.jsonl"))
-    asked = known if args.tasks == "all" else args.tasks.split(",")
+def check_t5(t5):
+    presets = keras_hub.models.T5Backbone.presets
+    if not (t5 in presets or "://" in t5 or Path(t5, "config.json").is_file()):
+        raise ValueError(
+            f"`--t5` must be a preset folder or one of {', '.join(presets)}. Received: {t5}"
+        )
+
+
+def read_data(folder, tasks="all", limit=None):
+    """Corpus, training tasks and dev tasks, of which the first `limit` examples."""
+    if not folder.is_dir():
+        raise ValueError(f"`--data` must be a folder. Received: {folder}")
+    known = sorted(path.name[: -len("-train.jsonl")] for path in folder.glob("*-train.jsonl"))
+    asked = known if tasks == "all" else tasks.split(",")
     unknown = [name for name in asked if name not in known]
     if unknown or not asked or len(set(asked)) < len(asked):
         raise ValueError(
-            f"`--tasks` must be all, or some of the tasks in {args.data}, each once: "
-            f"{', '.join(known) or 'none'}. Received: {args.tasks}"
+            f"`--tasks` must be all, or some of the tasks in {folder}, each once: "
+            f"{', '.join(known) or 'none'}. Received: {tasks}"
         )
     train, dev = (
-        [read_task(args.data / f"{name}-{split}.jsonl", name) for name in asked]
+        [read_task(folder / f"{name}-{split}.jsonl", name) for name in asked]
         for split in ("train", "dev")
     )
-    if args.eval_limit:
-        dev = [task.take(args.eval_limit) for task in dev]
-    return read_corpus(args.data / "corpus.jsonl"), train, dev
+    if limit:
+        dev = [task.take(limit) for task in dev]
+    return read_corpus(folder / "corpus.jsonl"), train, dev
 
 
 def check_output(args, data, step):

@@ -9,7 +9,7 @@ import numpy as np
 from _benchmark import synchronise
 from _load import Arrays, take
 from _tokenizer import train_tokenizer
-from _world_words import ADJECTIVES, NOUNS, PLACES
+from fictional_world import ADJECTIVES, NOUNS, PLACES
 from keras import ops
 
 from glimmer_keras import Glimmer, GlimmerPreprocessor

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from _resident import resident
 from _tokenizer import train_tokenizer
-from _world_words import ADJECTIVES, NOUNS, PLACES
+from fictional_world import ADJECTIVES, NOUNS, PLACES
 
 import glimmer_keras as gk
 from glimmer_keras.data import Passage

@@ -1,162 +1,102 @@
-"""python recipes/pretrain_tiny_t5.py --output glimmer_keras/presets/tiny_world
+"""python recipes/pretrain_tiny_t5.py --output runs/tiny_world
 
 Makes `tiny_world`, the tiny T5 that comes with the package, for recipes and tests that need a
 reader on a laptop. It learns to read English sentences of generated worlds, other ones than the
-quickstart's: one passage at a time, as Fusion-in-Decoder with k = 1, it answers questions, fills
-slots, checks claims, recites a passage's facts in one order or another, and says "nothing"
-where a passage does not tell. Last it reads two of eight passages that it reranks itself.
+quickstart's: it answers questions, fills slots, checks claims, compares years, recites what a
+passage tells of somebody, and says "nothing" where a passage does not tell.
 
-First it mostly recites, which teaches it to find and copy in 500 steps; then it mostly checks
-claims, which takes longer; then half of its passages are wrong ones that BM25 found; then it
-is a GLIMMER without memory, distilling what helps it to answer into its first three layers. Many
-of the questions there still have one passage alone, right or wrong: a reader that must always
-answer learns to guess, and its guesses teach ranking nothing. The run's own figures are in the
-report.json beside the preset.
+First it reads one passage, as Fusion-in-Decoder with k = 1, and recites, which teaches it to find
+and copy; then it answers and says where nothing is told, a quarter of its wrong passages telling
+what is asked of somebody with half of the name; then it reads two passages and puts years in
+order; then mostly claims, in larger batches and at a lower rate, as it learns to check them in no
+other way; then two passages again; then both once more as LUMEN, with the first layer as memory;
+then it is a GLIMMER that reads two of four and two of eight, distilling what helps it to answer
+into its reranking layers, and at last mostly checks claims and compares years. Where no evidence
+is among the two, it learns to guess, and its guesses teach ranking nothing; so some of these
+questions have no more than two passages, and a few have one alone, right or wrong. The run's own
+figures are in the report.json beside the preset.
 """
 
-import argparse
 import itertools
-import json
-import time
+import random
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
+from _command import Help, OneLineParser, exit_code
+from _pretraining import check_options, pretrain, shortened
 from _tokenizer import train_tokenizer
 from fictional_world import World, make_world, training_text
 
-import glimmer_keras as gk
-from glimmer_keras.data import Corpus, Example, Passage, Task, mixture
-from glimmer_keras.models.t5_weights import to_t5
-from glimmer_keras.pipelines import tokenize
+from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.retrieval import BM25Retriever
 
 UNTOLD = "nothing"
-TASKS = ("qa", "slots", "verify", "recite", "told", "untold")
+TASKS = ("qa", "slots", "verify", "compare", "recite", "pairs", "told", "untold")
 WORLD_SEEDS = (1001, 1002, 1003, 1004)
+ONE = {"num_passages": 1, "batch_size": 64, "answer_length": 8, "learning_rate": 3e-2}
+ONE |= {"reader": "fid"}
+TWO = ONE | {"num_passages": 2, "batch_size": 32}
+EIGHT = ONE | {"num_passages": 8, "batch_size": 32, "learning_rate": 1e-2, "reader": "glimmer"}
+SPLIT = {"learning_rate": 1e-2, "reader": "lumen"}
+RECITED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "recite": 2.0}
+SINGLE = {"qa": 1.0, "slots": 1.0, "verify": 3.0, "untold": 2.0}
+PAIRED = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 3.0, "untold": 1.0}
+CHECKED = {"qa": 1.0, "slots": 1.0, "verify": 6.0, "untold": 1.0}
+RANKED = {"qa": 1.0, "slots": 1.0, "verify": 1.5, "compare": 1.0}
+RANKED |= {"pairs": 3.0, "told": 0.25, "untold": 0.75}
+HARDER = {"qa": 1.0, "slots": 1.0, "verify": 3.0, "compare": 3.0, "pairs": 1.5, "untold": 0.5}
 PHASES = (
-    {
-        "steps": 500,
-        "learning_rate": 2e-2,
-        "answer_length": 28,
-        "batch_size": 128,
-        "num_passages": 1,
-        "tasks": {"qa": 1.0, "slots": 1.0, "verify": 2.0, "recite": 4.0},
-    },
-    {
-        "steps": 2000,
-        "learning_rate": 1e-2,
-        "answer_length": 8,
-        "batch_size": 128,
-        "num_passages": 1,
-        "tasks": {"qa": 1.0, "slots": 1.0, "verify": 3.0},
-    },
-    {
-        "steps": 1000,
-        "learning_rate": 1e-2,
-        "answer_length": 8,
-        "batch_size": 128,
-        "num_passages": 1,
-        "tasks": {"qa": 1.0, "slots": 1.0, "verify": 2.0, "untold": 4.0},
-    },
-    {
-        "steps": 1500,
-        "learning_rate": 1e-2,
-        "answer_length": 8,
-        "batch_size": 32,
-        "num_passages": 8,
-        "tasks": {"qa": 1.0, "slots": 1.0, "verify": 2.0, "told": 1.5, "untold": 1.5},
-    },
+    ONE | {"steps": 1000, "learning_rate": 5e-2, "answer_length": 28, "tasks": RECITED},
+    ONE | {"steps": 5000, "tasks": SINGLE},
+    TWO | {"steps": 3000, "tasks": PAIRED},
+    ONE | {"steps": 2000, "batch_size": 128, "learning_rate": 1e-2, "tasks": CHECKED},
+    TWO | {"steps": 1500, "learning_rate": 1e-2, "tasks": PAIRED},
+    ONE | SPLIT | {"steps": 2000, "tasks": SINGLE},
+    TWO | SPLIT | {"steps": 1000, "tasks": PAIRED},
+    EIGHT | {"num_passages": 4, "steps": 4000, "tasks": RANKED},
+    EIGHT | {"steps": 3000, "tasks": RANKED},
+    EIGHT | {"steps": 4000, "tasks": HARDER},
 )
-RANKER = {"live_proportion": 1.0, "rerank_proportion": 3 / 4, "num_selected": 2, "dropout": 0.0}
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
-LENGTHS = {"question_length": 16, "passage_length": 48}
-VOCABULARY_SIZE = 900
+LENGTHS = {"question_length": 16, "passage_length": 64}
+VOCABULARY_SIZE = 1000
 NUM_PASSAGES = 8
-TEMPERATURE = 0.1
 SEED = 1
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__)
+@exit_code
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = OneLineParser(description=__doc__, formatter_class=Help)
     parser.add_argument("--output", type=Path, required=True, help="preset folder to write")
     parser.add_argument("--shorten", type=int, default=1, help="take 1/N of the steps, to try")
-    parser.add_argument("--people", type=int, default=500, help="people in each world")
+    parser.add_argument("--people", type=int, default=1000, help="people in each world")
     args = parser.parse_args(argv)
-    start = time.perf_counter()
-    keras.utils.set_random_seed(SEED)
-
-    worlds = [make_world(seed, people=args.people) for seed in WORLD_SEEDS]
+    check_options(args.output, args.shorten)
+    worlds = [make_world(seed, people=args.people, works=400) for seed in WORLD_SEEDS]
     lines = itertools.chain.from_iterable(map(training_text, worlds))
     tokenizer = train_tokenizer(lines, VOCABULARY_SIZE, symbols=[UNTOLD])
     corpus, tasks = reading_tasks(worlds)
-    reader = gk.Glimmer.fid(
-        "tiny",
-        vocabulary_size=tokenizer.vocabulary_size(),
-        activation="gelu",
-        dropout=0.0,
-        tie_embedding_weights=True,
-        position_bias_stddev=2.0,
-        **SIZES,
-    )
-    reports = []
-    for phase in PHASES:
-        phase = phase | {"steps": phase["steps"] // args.shorten}
-        phase_start = time.perf_counter()
-        if phase["num_passages"] > 1:
-            reader = gk.Glimmer.from_t5(to_t5(reader.backbone), **RANKER)
-        history = train(reader, tokenizer, corpus, tasks, phase)
-        seconds = round(time.perf_counter() - phase_start)
-        reports.append({**phase, "seconds": seconds, "history": history})
-
-    t5 = to_t5(reader.backbone)
-    t5.save_to_preset(args.output)
-    tokenizer.save_to_preset(args.output)
-    report = {
-        "command": f"KERAS_BACKEND={keras.backend.backend()} python recipes/pretrain_tiny_t5.py",
-        "seed": SEED,
-        "world_seeds": WORLD_SEEDS,
-        "parameters": t5.count_params(),
-        "seconds": round(time.perf_counter() - start),
-        "phases": reports,
-    }
-    (args.output / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-
-
-def train(reader, tokenizer, corpus: Corpus, tasks: list[Task], phase: dict) -> dict:
-    reader.preprocessor = gk.GlimmerPreprocessor(
+    pretrain(
+        "python recipes/pretrain_tiny_t5.py",
+        args.output,
         tokenizer,
-        num_passages=phase["num_passages"],
-        answer_length=phase["answer_length"],
-        **LENGTHS,
+        corpus,
+        tasks,
+        shortened(PHASES, args.shorten),
+        SIZES,
+        LENGTHS,
+        SEED,
+        world_seeds=WORLD_SEEDS,
     )
-    mixed = [task for task in tasks if task.name in phase["tasks"]]
-    tokens, passages = tokenize(mixed, corpus, reader.preprocessor)
-    weights = [phase["tasks"][task.name] for task in mixed]
-    batches = mixture(
-        tokens,
-        passages,
-        phase["batch_size"],
-        seed=SEED,
-        weights=weights,
-        num_passages=phase["num_passages"],
-    )
-    rate = keras.optimizers.schedules.CosineDecay(
-        phase["learning_rate"], phase["steps"], alpha=0.05
-    )
-    reader.compile(
-        gk.training.Adafactor(rate),
-        distillation_temperature=TEMPERATURE,
-    )
-    epoch = min(phase["steps"], 250)
-    fitted = reader.fit(batches, epochs=phase["steps"] // epoch, steps_per_epoch=epoch, verbose=2)
-    return fitted.history
 
 
 def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:
-    """One corpus of all worlds, and tasks: the gold passage first, then wrong ones that BM25 found.
+    """One corpus of all worlds, and tasks: gold passages first, then wrong ones.
 
-    Examples of `told` have the gold passage alone, those of `untold` a wrong one.
+    Examples of `pairs` have two passages, what they need among them; those of `told` have the
+    gold passage alone, those of `untold` a wrong one.
     """
     passages: list[Passage] = []
     examples: dict[str, list[Example]] = {name: [] for name in TASKS}
@@ -166,40 +106,67 @@ def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:
         examples[name].append(example)
         rows[name].append((found + [-1] * NUM_PASSAGES)[:NUM_PASSAGES])
 
-    rng = np.random.default_rng(SEED)
+    rng = random.Random(SEED)
     for number, world in enumerate(worlds):
         first = len(passages)
         passages += [Passage(f"{number}-{p['id']}", p["title"], p["text"]) for p in world.passages]
         for row, passage in enumerate(passages[first:], first):
             facts = world.facts[world.passages[row - first]["id"]]
-            add("recite", recital(passage, facts), [row])
+            for subject in sorted({fact[0] for fact in facts}):
+                add("recite", recital(passage, subject, facts), [row])
         places = {passage["id"]: first + row for row, passage in enumerate(world.passages)}
         questions = [row for splits in world.tasks.values() for row in splits["train"]]
         texts = [question["input"] for question in questions]
-        found, _ = BM25Retriever.build(passages[first:]).search(texts, NUM_PASSAGES + 4)
+        found, _ = BM25Retriever.build(passages[first:]).search(texts, 2 * NUM_PASSAGES)
+        confusable = Confusable(world, places)
         for question, candidates in zip(questions, found + first, strict=True):
             provenance = [p for output in question["output"] for p in output["provenance"]]
             gold = [places[p["passage_id"]] for p in provenance]
-            wrong = [int(row) for row in candidates if row not in gold]
+            wrong = confusable.sample(rng, question, gold, 2)
+            likely = [int(row) for row in candidates if row not in (*gold, *wrong)]
+            wrong += rng.sample(likely, NUM_PASSAGES - len(gold) - len(wrong))
+            rng.shuffle(wrong)
             answers = tuple(output["answer"] for output in question["output"])
             name, text = question["task"], question["input"]
             identifier = f"{number}-{question['id']}"
             add(name, Example(identifier, name, text, answers), gold + wrong)
-            add("told", Example(identifier, "told", text, answers), gold[:1])
-            untold = Example(identifier, "untold", text, (UNTOLD,))
-            add("untold", untold, [int(rng.choice(wrong[:NUM_PASSAGES]))])
+            add("pairs", Example(identifier, "pairs", text, answers), (gold + wrong)[:2])
+            if len(gold) == 1:
+                add("told", Example(identifier, "told", text, answers), gold)
+                untold = Example(identifier, "untold", text, (UNTOLD,))
+                add("untold", untold, wrong[:1])
     tasks = [
         Task(name, examples[name]).with_retrieved(np.array(rows[name], "int32")) for name in TASKS
     ]
     return Corpus(passages), tasks
 
 
-def recital(passage: Passage, facts: list[tuple[str, str]]) -> Example:
-    """The passage's facts in any order: which one is asked for is drawn anew each epoch."""
-    orders = itertools.permutations(f"{relation} {value}" for relation, value in facts)
-    answers = tuple(" ; ".join(order) for order in orders)
-    return Example(passage.id, "recite", f"Recite {passage.title}", answers)
+class Confusable:
+    """Passages that tell what is asked for, but of somebody whose name shares a word."""
+
+    def __init__(self, world: World, places: dict[str, int]):
+        self.asked: dict[int, list[tuple[str, str]]] = {}
+        self.rows: dict[tuple[str, str], list[int]] = {}
+        for passage, facts in world.facts.items():
+            self.asked[places[passage]] = [(subject, relation) for subject, relation, _ in facts]
+            for subject, relation, _ in facts:
+                for word in subject.split():
+                    self.rows.setdefault((word, relation), []).append(places[passage])
+
+    def sample(self, rng: random.Random, question: dict, gold: list[int], count: int) -> list[int]:
+        # Of all that the gold passage tells, what is asked for is what the question's subject has.
+        asked = [pair for pair in self.asked[gold[0]] if pair[0] in question["input"]]
+        keys = [(word, what) for name, what in asked for word in name.split() if word != "The"]
+        rows = {rng.choice(self.rows[rng.choice(keys)]) for _ in range(2 * count)} - set(gold)
+        return rng.sample(sorted(rows), min(count, len(rows)))
+
+
+def recital(passage: Passage, subject: str, facts: list[tuple[str, str, str]]) -> Example:
+    """What a passage tells of one subject, in any order: one of them is drawn each epoch."""
+    told = [f"{relation} {value}" for about, relation, value in facts if about == subject]
+    answers = tuple(" ; ".join(order) for order in itertools.permutations(told))
+    return Example(f"{passage.id} {subject}", "recite", f"Recite {subject}", answers)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,7 +12,6 @@ When it was stopped, the same command with --resume goes on as if it had not bee
 """
 
 import contextlib
-import io
 import itertools
 import json
 import logging
@@ -23,17 +22,14 @@ from pathlib import Path
 
 import keras
 import keras_hub
-import numpy as np
 from _multitask_settings import check_output, read_arguments, read_data
 from _tokenizer import train_tokenizer
+from _training_data import prepare, write
 from rich.console import Console
-from rich.progress import track
 
 from glimmer_keras import Glimmer, GlimmerPreprocessor
 from glimmer_keras.data import mixture
 from glimmer_keras.evaluation import evaluate, score_table
-from glimmer_keras.pipelines import retrieve, tokenize
-from glimmer_keras.retrieval import BM25Retriever
 from glimmer_keras.training import Adafactor, Checkpoints
 
 # What is not said on the command line; it suits a laptop. No rate: T5's own, 1e-4 when training
@@ -62,7 +58,7 @@ def main(argv=None):
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
     try:
         args = read_arguments(argv, __doc__, DEFAULTS)
-        corpus, train, dev = read_data(args)
+        corpus, train, dev = read_data(args.data, args.tasks, args.eval_limit)
         checkpoints = Checkpoints(args.output / "checkpoints", args.save_every)
         settings = check_output(args, [corpus, *train, *dev], checkpoints.latest_step() or 0)
         tokenizer = given_tokenizer(args) or new_tokenizer(args, corpus, train)
@@ -74,14 +70,19 @@ def main(argv=None):
         print("error:", *str(error).split(), file=sys.stderr)
         return 2
 
-    train, dev, tokens, passages = prepare(args, corpus, train, dev, glimmer)
-    train_tokens, dev_tokens = tokens[: len(train)], tokens[len(train) :]
+    data = prepare(args.output, corpus, train, dev, args.k, glimmer.preprocessor)
     log = LossLog(args.output / "losses.jsonl", start)
     try:
         for step, length, epochs in stretches(start, args.steps, args.log_every):
             first = step // args.log_every
             glimmer.fit(
-                mixture(train_tokens, passages, args.batch_size, seed=args.seed, start_step=step),
+                mixture(
+                    data.train_tokens,
+                    data.passages,
+                    args.batch_size,
+                    seed=args.seed,
+                    start_step=step,
+                ),
                 initial_epoch=first,
                 epochs=first + epochs,
                 steps_per_epoch=length,
@@ -92,7 +93,9 @@ def main(argv=None):
         kept = checkpoints.latest_step() or 0
         print(f"Stopped; with --resume it goes on after step {kept}", file=sys.stderr)
         return 130
-    table, _ = evaluate(glimmer, dev, corpus, dev_tokens, passages, args.batch_size)
+    table, _ = evaluate(
+        glimmer, data.test, corpus, data.test_tokens, data.passages, args.batch_size
+    )
     report = {
         "settings": settings,
         "backend": keras.backend.backend(),
@@ -175,13 +178,7 @@ def new_tokenizer(args, corpus, train):
     examples = [example for task in train for example in task]
     texts = [f"{' '.join(example.answers)} {example.question}" for example in examples]
     lines = itertools.chain((passage.content for passage in corpus), texts)
-    try:
-        return train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
-    except RuntimeError as error:
-        raise ValueError(
-            f"`--vocabulary-size` does not do for these texts: {error}. "
-            f"Received: {args.vocabulary_size}"
-        ) from error
+    return train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
 
 
 def make_model(args, tokenizer):
@@ -201,41 +198,6 @@ def make_model(args, tokenizer):
         glimmer = Glimmer.from_size(args.size, args.system, preprocessor, **options)
     glimmer.compile(Adafactor(args.learning_rate))
     return glimmer
-
-
-def prepare(args, corpus, train, dev, glimmer):
-    """Tasks with their retrieved rows, and everything as token ids; what is on disk is read."""
-    folder = args.output / "index"
-    try:
-        retriever = BM25Retriever.load(folder, fingerprint=corpus.fingerprint)
-    except FileNotFoundError:
-        retriever = BM25Retriever.build(
-            corpus, fingerprint=corpus.fingerprint, show_progress=sys.stderr.isatty()
-        )
-        retriever.save(folder)
-    found = []
-    jobs = [("train", task) for task in train] + [("dev", task) for task in dev]
-    for split, task in track(jobs, "Retrieving", transient=True):
-        rows = args.output / "retrieved" / f"{split}-{task.name}-{task.fingerprint[:16]}.npy"
-        if not rows.is_file():
-            (task,) = retrieve([task], retriever, args.k)
-            buffer = io.BytesIO()
-            np.save(buffer, np.asarray(task.retrieved))
-            write(rows, buffer.getvalue())
-        found.append(task.with_retrieved(np.load(rows)))
-    tokens, passages = tokenize(found, corpus, glimmer.preprocessor, args.output / "tokens")
-    return found[: len(train)], found[len(train) :], tokens, passages
-
-
-def write(path, content):
-    """Write a file that is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def test_stretches():
         ("--t5 t6_base", "`--t5` must be a preset folder or one of t5_"),
         ("--t5 t5_1.1_base --tokenizer x", "`--tokenizer` must be left out with --t5. Received: x"),
         ("--tokenizer missing.model", "missing.model"),
-        ("--tasks qa,poems", "each once: qa, slots, verify. Received: qa,poems"),
+        ("--tasks qa,poems", "each once: compare, qa, slots, verify. Received: qa,poems"),
         ("--size gigantic", "argument --size: invalid choice: 'gigantic'"),
         ("--data missing", "`--data` must be a folder. Received: missing"),
         ("--vocabulary-size 5", "`--vocabulary-size` does not do for these texts"),

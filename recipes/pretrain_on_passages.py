@@ -1,0 +1,162 @@
+"""python recipes/pretrain_on_passages.py --data DIR --output runs/small_t5
+
+Makes a small T5 of your own from the passages of a folder in the shape of KILT (corpus.jsonl),
+where no pretrained T5 can be had. No question and no answer of the folder is read: sentences of
+the passages are turned into questions whose answers are names and numbers in them (salient spans,
+Guu et al. 2020, "REALM"), into `title [SEP] words` slots, and into claims, false ones with another
+name or number in place of the right one. Words are left out at random, so that a passage has to be
+read rather than looked up. First it reads the passage a sentence is from, as Fusion-in-Decoder and
+then as LUMEN; then it is a GLIMMER that reads two of eight that BM25 finds, and its own reader
+teaches it to rank.
+
+The preset is for train_multitask.py --t5 and reproduce_paper.py --scale small --t5.
+"""
+
+import itertools
+import random
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from _command import Help, OneLineParser, exit_code
+from _pretraining import check_options, pretrain, shortened
+from _tokenizer import train_tokenizer
+
+from glimmer_keras.data import Corpus, Example, Passage, Task, read_corpus
+from glimmer_keras.retrieval import BM25Retriever
+
+TASKS = ("cloze", "slots", "claims")
+BLANK = "_"
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+# Names of one word or more, and numbers.
+SPAN = re.compile(r"\b(?:[A-Z][\w'’-]+(?: (?:(?:of|the|de|von) )?[A-Z][\w'’-]+)*|\d[\d.,]*\d|\d)\b")
+KEPT_WORDS = 0.7
+SPANS_A_PASSAGE = 3
+WORDS_AROUND = 10
+SIZES = {"num_layers": 4, "num_heads": 8, "hidden_dim": 128, "intermediate_dim": 256}
+SIZES |= {"key_value_dim": 16}
+LENGTHS = {"question_length": 32, "passage_length": 128}
+VOCABULARY_SIZE = 8000
+NUM_PASSAGES = 8
+EVEN = {"cloze": 2.0, "slots": 1.0, "claims": 1.0}
+ONE = {"num_passages": 1, "batch_size": 32, "answer_length": 16, "tasks": EVEN}
+EIGHT = ONE | {"num_passages": NUM_PASSAGES, "batch_size": 8}
+PHASES = (
+    ONE | {"reader": "fid", "steps": 6000, "learning_rate": 3e-2},
+    ONE | {"reader": "lumen", "steps": 1500, "learning_rate": 1e-2},
+    EIGHT | {"reader": "glimmer", "steps": 1500, "learning_rate": 1e-2},
+)
+SEED = 1
+
+
+@exit_code
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = OneLineParser(description=__doc__, formatter_class=Help)
+    parser.add_argument("--data", type=Path, required=True, help="folder with corpus.jsonl")
+    parser.add_argument("--output", type=Path, required=True, help="preset folder to write")
+    parser.add_argument("--shorten", type=int, default=1, help="take 1/N of the steps, to try")
+    parser.add_argument("--vocabulary-size", type=int, default=VOCABULARY_SIZE)
+    args = parser.parse_args(argv)
+    check_options(args.output, args.shorten)
+    corpus = read_corpus(args.data / "corpus.jsonl")
+    if not any(True for passage in corpus for _ in spans(passage)):
+        raise ValueError(
+            "`--data` must hold passages with names or numbers within sentences. "
+            f"Received: {args.data}"
+        )
+    tasks = reading_tasks(corpus)
+    print(*tasks, sep="\n")
+    texts = (example.question for task in tasks for example in task)
+    lines = itertools.chain((passage.content for passage in corpus), texts)
+    tokenizer = train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
+    pretrain(
+        f"python recipes/pretrain_on_passages.py --data {args.data}",
+        args.output,
+        tokenizer,
+        corpus,
+        tasks,
+        shortened(PHASES, args.shorten),
+        SIZES,
+        LENGTHS,
+        SEED,
+        passages=len(corpus),
+        examples={task.name: len(task) for task in tasks},
+    )
+
+
+def reading_tasks(corpus: Corpus) -> list[Task]:
+    """Tasks made of the passages, each row its own passage first and then what BM25 finds."""
+    rng = random.Random(SEED)
+    examples: dict[str, list[Example]] = {name: [] for name in TASKS}
+    own: dict[str, list[int]] = {name: [] for name in TASKS}
+    others = [span.group() for passage in corpus for _, span in spans(passage)]
+    for row, passage in enumerate(corpus):
+        found = list(spans(passage))
+        for number, (sentence, span) in enumerate(
+            rng.sample(found, min(SPANS_A_PASSAGE, len(found)))
+        ):
+            for name, question, answer in made_of(rng, passage, sentence, span, others):
+                examples[name].append(Example(f"{passage.id}-{number}", name, question, (answer,)))
+                own[name].append(row)
+    retriever = BM25Retriever.build(corpus)
+    tasks = []
+    for name in TASKS:
+        questions = [example.question for example in examples[name]]
+        found, _ = retriever.search(questions, NUM_PASSAGES)
+        first = np.array(own[name], "int32")[:, None]
+        tasks.append(Task(name, examples[name]).with_retrieved(own_first(first, found)))
+    return tasks
+
+
+def own_first(own: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Rows of as many passages as `found`, `own` before the best of the others."""
+    others = np.argsort(found == own, axis=1, kind="stable")
+    return np.hstack([own, np.take_along_axis(found, others, axis=1)[:, :-1]]).astype("int32")
+
+
+def spans(passage: Passage) -> Iterator[tuple[str, re.Match[str]]]:
+    """Sentences and what in them may be asked for; a lone first word is capital in any case."""
+    for sentence in SENTENCE.split(passage.text):
+        for span in SPAN.finditer(sentence):
+            if span.start() > 0 or " " in span.group():
+                yield sentence, span
+
+
+def made_of(
+    rng: random.Random, passage: Passage, sentence: str, span: re.Match[str], others: list[str]
+) -> Iterator[tuple[str, str, str]]:
+    """A task's name, a question and its answer, three times at most."""
+    answer = span.group()
+    before = sentence[: span.start()].split()[-WORDS_AROUND:]
+    after = sentence[span.end() :].split()[:WORDS_AROUND]
+    yield "cloze", thinned(rng, before, BLANK, after), answer
+    if passage.title and answer not in passage.title:
+        yield "slots", f"{passage.title} [SEP] {thinned(rng, before[-3:], '', after[:3])}", answer
+    near = [span.group() for _, span in spans(passage)]
+    pool = [other for other in alike(near, answer) if other not in sentence]
+    if not pool:
+        pool = [
+            other for other in alike(rng.choices(others, k=50), answer) if other not in sentence
+        ]
+    true = not pool or rng.random() < 0.5
+    claimed = answer if true else rng.choice(pool)
+    label = "SUPPORTS" if true else "REFUTES"
+    yield "claims", thinned(rng, before, claimed, after), label
+
+
+def alike(found: list[str], answer: str) -> list[str]:
+    """Those that are numbers, or names, as the answer is."""
+    return [other for other in found if other[0].isdigit() == answer[0].isdigit()]
+
+
+def thinned(rng: random.Random, before: list[str], middle: str, after: list[str]) -> str:
+    left, right = (
+        [word for word in words if rng.random() < KEPT_WORDS] for words in (before, after)
+    )
+    return " ".join(filter(None, [*left, middle, *right]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+import functools
+import json
+import random
+
+import numpy as np
+import pytest
+
+import glimmer_keras as gk
+from glimmer_keras.data import Passage
+from recipes import pretrain_on_passages as recipe
+from tests import EAGERLY
+
+TEXTS = (
+    "The tower of Torvik was built by Mirelda Voss in 1863. It has 12 bells and a clock.",
+    "Dunvale lies on the river Isk. Odrick Ashgrove founded the town near 1790 with 30 others.",
+    "In the harbour of Almere a ship of Fenna Hollin burned. About 200 people saw the fire.",
+)
+
+
+def passages():
+    return [Passage(f"p{n}", f"Title {n}", text) for n, text in enumerate(TEXTS)]
+
+
+def test_spans_are_names_and_numbers_of_their_sentence():
+    found = [(sentence[:3], span.group()) for sentence, span in recipe.spans(passages()[0])]
+    assert found == [
+        ("The", "Torvik"),
+        ("The", "Mirelda Voss"),
+        ("The", "1863"),
+        ("It ", "12"),
+    ]
+
+
+def test_questions_of_a_span_without_leaving_words_out(monkeypatch):
+    monkeypatch.setattr(recipe, "KEPT_WORDS", 1.1)
+    sentence, span = list(recipe.spans(passages()[0]))[1]
+    made = {}
+    for seed in range(20):
+        for name, question, answer in recipe.made_of(
+            random.Random(seed), passages()[0], sentence, span, ["Fenna Hollin", "1790"]
+        ):
+            made.setdefault(name, set()).add((question, answer))
+    assert made["cloze"] == {("The tower of Torvik was built by _ in 1863.", "Mirelda Voss")}
+    assert made["slots"] == {("Title 0 [SEP] was built by in 1863.", "Mirelda Voss")}
+    assert made["claims"] == {
+        ("The tower of Torvik was built by Mirelda Voss in 1863.", "SUPPORTS"),
+        ("The tower of Torvik was built by Fenna Hollin in 1863.", "REFUTES"),
+    }
+
+
+def test_a_claim_without_another_name_is_true(monkeypatch):
+    passage = Passage("1", "", "the Torvik")
+    ((sentence, span),) = recipe.spans(passage)
+    for seed in range(10):
+        made = list(recipe.made_of(random.Random(seed), passage, sentence, span, ["Torvik"]))
+        assert [name for name, *_ in made] == ["cloze", "claims"]  # no title, no slot
+        assert made[1][2] == "SUPPORTS"
+
+
+def test_the_own_passage_comes_first_and_once():
+    found = np.array([[4, 2, 7], [1, 0, 3]])
+    rows = recipe.own_first(np.array([[2], [5]]), found)
+    assert rows.tolist() == [[2, 4, 7], [5, 1, 0]]
+
+
+def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
+    data, output = tmp_path / "data", tmp_path / "t5"
+    data.mkdir()
+    rows = [
+        {"id": f"{p.id}-{n}", "title": p.title, "text": f"{p.text} Page {n} of many."}
+        for p in passages()
+        for n in range(4)
+    ]
+    (data / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (data / "qa-train.jsonl").write_text("not read")
+    compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
+    monkeypatch.setattr(gk.Glimmer, "compile", compiled)
+    monkeypatch.setattr(recipe, "SIZES", recipe.SIZES | {"hidden_dim": 16, "num_heads": 1})
+    command = ["--data", str(data), "--output", str(output)]
+    assert recipe.main([*command, "--shorten", "1500", "--vocabulary-size", "300"]) == 0
+    report = json.loads((output / "report.json").read_text())
+    assert [phase["steps"] for phase in report["phases"]] == [4, 1, 1]
+    assert report["passages"] == 12
+    reader = gk.Glimmer.from_t5(str(output), num_selected=1)
+    out = reader.generate({"questions": "Who built it?", "passages": [TEXTS[0]]})
+    assert isinstance(out["answers"], str)
+
+
+@pytest.mark.parametrize(
+    ("options", "texts", "message"),
+    [
+        ("--shorten 0", TEXTS, "`--shorten` must be at least 1. Received: 0"),
+        ("--vocabulary-size 5", TEXTS, "`--vocabulary-size` does not do for these texts:"),
+        ("", ("no name and no number",), "`--data` must hold passages with names or numbers"),
+        ("--output DATA", TEXTS, "`--output` must be a new folder. Received: "),
+        ("--data nowhere", TEXTS, "nowhere/corpus.jsonl"),
+        ("--shorten a", TEXTS, "argument --shorten: invalid int value: 'a'"),
+    ],
+)
+def test_bad_options(tmp_path, capsys, options, texts, message):
+    rows = [{"id": str(n), "title": "Torvik", "text": text} for n, text in enumerate(texts)]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    output = tmp_path / "t5"
+    asked = options.replace("DATA", str(tmp_path)).split()
+    assert recipe.main(["--data", str(tmp_path), "--output", str(output), *asked]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
+
+
+@pytest.mark.parametrize("text", ["It is.", "no capital and no number here", ""])
+def test_a_passage_without_spans_gives_no_question(text):
+    assert list(recipe.spans(Passage("1", "", text))) == []
