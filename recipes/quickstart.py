@@ -7,11 +7,11 @@ none, and six questions answered with the passages that were read and their scor
 
 No files and no network are needed. The facts of the world stand in its passages alone, and the
 entities asked about in the test never occur in a training question. No passage is labelled as
-relevant in training: the model learns to rank from what helps it to answer. It starts from
-`tiny_world`, a tiny T5 that comes with the package and learned to read and rank on other worlds
-(recipes/pretrain_tiny_t5.py). With --output DIR the model and its memory are kept, and
-`glimmer answer DIR/preset --store DIR/memory` waits for more questions. Three to five minutes on 2
-cores, with TensorFlow or JAX.
+relevant in this training: the model learns to rank from what helps it to answer. It starts from
+`tiny_world`, a tiny T5 that comes with the package and learned to read and rank on other worlds,
+where it was told which passages tell the answer (recipes/pretrain_tiny_t5.py). With --output DIR
+the model and its memory are kept, and `glimmer answer DIR/preset --store DIR/memory` waits for
+more questions. Three to five minutes on 2 cores, with TensorFlow or JAX.
 """
 
 import argparse
