@@ -111,9 +111,10 @@ def has_peer(python: str) -> bool:
 
 
 def write_corpus(path: Path, number: int) -> None:
-    """Passages of 1 to 12 texts of an invented world, up to about 300 tokens."""
-    texts, rng = [row["text"] for row in make_world(0).passages], random.Random(0)
-    rows = (" ".join(rng.sample(texts, rng.randint(1, 12))) for _ in range(number))
+    """Passages of 1 to 24 sentences of an invented world, up to about 300 tokens."""
+    texts, rng = " ".join(row["text"] for row in make_world(0).passages), random.Random(0)
+    sentences = texts.split(". ")
+    rows = (". ".join(rng.sample(sentences, rng.randint(1, 24))) for _ in range(number))
     lines = (json.dumps({"id": str(row), "text": text}) + "\n" for row, text in enumerate(rows))
     path.write_text("".join(lines), encoding="utf-8")
 

@@ -36,7 +36,7 @@ def run(make_glimmer, tmp_path_factory):
     preprocessor = make_glimmer(8, 8, 4, 2).preprocessor
     vocabulary_size = preprocessor.tokenizer.vocabulary_size()
     glimmer = gk.Glimmer.fid("tiny", preprocessor, vocabulary_size=vocabulary_size, **SIZES)
-    glimmer.compile(keras.optimizers.Adam(0.03))
+    glimmer.compile(keras.optimizers.Adam(0.1))
     tokens = pipelines.tokenize(TASKS, CORPUS, glimmer.preprocessor)
     step, traces = glimmer.generate_step, []
 

@@ -159,7 +159,7 @@ def test_nothing_is_compiled_again(stores, glimmer, retriever, monkeypatch):
     )
     monkeypatch.setattr(glimmer, "generate_function", None)
     reader = gk.Reader(glimmer, stores["int8"], retriever, batch_size=3)
-    reader.lengths = 16, LENGTH
+    reader.lengths = 20, LENGTH
     list(reader.answer_all(QUESTIONS))
     for question, ids in zip(QUESTIONS, IDS, strict=True):
         reader.answer(question, ids)
