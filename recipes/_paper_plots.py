@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ def draw(folder: Path, summary: dict[str, Any]) -> list[str]:
         rows = [row for row in part["rows"] if row["scores"]]
         plot: Callable[[Axes], None] | None = None
         if part["key"] == "main":
-            plot = lambda axes, rows=rows: by_time(axes, rows, summary["times"])  # noqa: E731
+            plot = partial(by_time, rows=rows, times=summary["times"])
         elif part["x_label"] and any(row["x"] is not None for row in rows):
-            plot = lambda axes, rows=rows, part=part: by_x(axes, rows, part)  # noqa: E731
+            plot = partial(by_x, rows=rows, part=part)
         if plot is None:
             continue
         figure = Figure(figsize=(5.2, 3.4), dpi=110, layout="constrained")
