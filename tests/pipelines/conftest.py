@@ -10,7 +10,7 @@ LENGTH = 24
 @pytest.fixture(scope="session")
 def encoder_model():
     """A tiny reader with a preprocessor; its memory encoder has two layers."""
-    glimmer = gk.Glimmer.from_t5("tiny_world", num_selected=2)
+    glimmer = gk.Glimmer.from_t5("tiny_world", load_weights=False, num_selected=2)
     glimmer.preprocessor = gk.GlimmerPreprocessor(glimmer.preprocessor.tokenizer, 16, LENGTH, 6)
     return glimmer
 

@@ -44,7 +44,7 @@ def test_memory_is_what_the_backbone_gives_for_the_preprocessor(encoder_model, p
     assert len(batches) > 4
     for number, length in enumerate(tokens.lengths):
         assert memory[number].shape == (length, encoder_model.backbone.hidden_dim)
-        np.testing.assert_allclose(memory[number], expected[number, :length], rtol=1e-6, atol=1e-5)
+        np.testing.assert_allclose(memory[number], expected[number, :length], rtol=0, atol=1e-5)
 
 
 def test_errors(encoder_model):
