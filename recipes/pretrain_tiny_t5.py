@@ -11,10 +11,10 @@ what is asked of somebody with half of the name; then it reads two passages and 
 order; then mostly claims, in larger batches and at a lower rate, as it learns to check them in no
 other way; then two passages again; then both once more as LUMEN, with the first layer as memory;
 then it is a GLIMMER that reads two of four and two of eight, distilling what helps it to answer
-into its reranking layers, and at last mostly checks claims and compares years. Where no evidence
-is among the two, it learns to guess, and its guesses teach ranking nothing; so some of these
-questions have no more than two passages, and a few have one alone, right or wrong. The run's own
-figures are in the report.json beside the preset.
+into its reranking layers, mostly on claims and years, and at last with more passages that do not
+tell what is asked. Where no evidence is among the two, it learns to guess, and its guesses teach
+ranking nothing; so some of these questions have no more than two passages, and some have one
+alone, right or wrong. The run's own figures are in the report.json beside the preset.
 """
 
 import itertools
@@ -47,6 +47,8 @@ CHECKED = {"qa": 1.0, "slots": 1.0, "verify": 6.0, "untold": 1.0}
 RANKED = {"qa": 1.0, "slots": 1.0, "verify": 1.5, "compare": 1.0}
 RANKED |= {"pairs": 3.0, "told": 0.25, "untold": 0.75}
 HARDER = {"qa": 1.0, "slots": 1.0, "verify": 3.0, "compare": 3.0, "pairs": 1.5, "untold": 0.5}
+DISTINCT = {"qa": 1.0, "slots": 1.0, "verify": 2.0, "compare": 2.5, "pairs": 1.5}
+DISTINCT |= {"told": 0.5, "untold": 2.0}
 PHASES = (
     ONE | {"steps": 1000, "learning_rate": 5e-2, "answer_length": 28, "tasks": RECITED},
     ONE | {"steps": 5000, "tasks": SINGLE},
@@ -58,6 +60,7 @@ PHASES = (
     EIGHT | {"num_passages": 4, "steps": 4000, "tasks": RANKED},
     EIGHT | {"steps": 3000, "tasks": RANKED},
     EIGHT | {"steps": 4000, "tasks": HARDER},
+    EIGHT | {"steps": 4000, "tasks": DISTINCT},
 )
 SIZES = {"num_layers": 4, "num_heads": 4, "hidden_dim": 64, "intermediate_dim": 128}
 LENGTHS = {"question_length": 16, "passage_length": 64}

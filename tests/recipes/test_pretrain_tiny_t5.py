@@ -11,7 +11,7 @@ from tests import EAGERLY
 
 def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
     # The first and the last phase: one passage, and reranking of eight.
-    monkeypatch.setattr(pretrain_tiny_t5, "PHASES", pretrain_tiny_t5.PHASES[::9])
+    monkeypatch.setattr(pretrain_tiny_t5, "PHASES", pretrain_tiny_t5.PHASES[::10])
     monkeypatch.setattr(pretrain_tiny_t5, "WORLD_SEEDS", pretrain_tiny_t5.WORLD_SEEDS[:1])
     compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
     monkeypatch.setattr(gk.Glimmer, "compile", compiled)
