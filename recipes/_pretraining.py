@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import keras_hub
+import numpy as np
 from _kept_settings import as_json, check_settings
 from _training_data import write
 
@@ -47,19 +48,61 @@ def shortened(phases: Sequence[Phase], shorten: int) -> list[Phase]:
     return [phase | {"steps": max(1, phase["steps"] // shorten)} for phase in phases]
 
 
+def t5_of_sizes(sizes: dict[str, int], vocabulary_size: int) -> keras_hub.models.T5Backbone:
+    """Fresh weights, with sharper position biases than T5's: of a few layers each has to serve."""
+    with quiet_masks():
+        return to_t5(
+            gk.Glimmer.fid(
+                "tiny",
+                vocabulary_size=vocabulary_size,
+                activation="gelu",
+                dropout=0.0,
+                tie_embedding_weights=True,
+                position_bias_stddev=2.0,
+                **sizes,
+            ).backbone
+        )
+
+
+def t5_of_other_words(
+    t5: keras_hub.models.T5Backbone,
+    known: keras_hub.models.T5Tokenizer,
+    tokenizer: keras_hub.models.T5Tokenizer,
+    seed: int,
+) -> keras_hub.models.T5Backbone:
+    """A T5 with the layers of one that has learned to find and to copy, for another vocabulary.
+
+    Pieces that both vocabularies have keep their embeddings; those of the others are drawn from a
+    normal distribution with the mean and covariance of the ones learned.
+    """
+    size = tokenizer.vocabulary_size()
+    with quiet_masks():
+        new = keras_hub.models.T5Backbone(**{**t5.get_config(), "vocabulary_size": size})
+    learned = keras.ops.convert_to_numpy(t5.token_embedding.embeddings)
+    rng = np.random.default_rng(seed)
+    embeddings = rng.multivariate_normal(learned.mean(0), np.cov(learned.T), size)
+    rows = {known.id_to_token(row): row for row in range(known.vocabulary_size())}
+    for row in range(size):
+        if (piece := tokenizer.id_to_token(row)) in rows:
+            embeddings[row] = learned[rows[piece]]
+    for ours, theirs in zip(new.weights, t5.weights, strict=True):
+        ours.assign(embeddings if ours is new.token_embedding.embeddings else theirs)
+    return new
+
+
 def pretrain(
     command: str,
     output: Path,
+    t5: keras_hub.models.T5Backbone,
     tokenizer: keras_hub.models.T5Tokenizer,
     corpus: Corpus,
     tasks: list[Task],
     phases: Sequence[Phase],
-    sizes: dict[str, int],
     lengths: dict[str, int],
     seed: int,
     **about: Any,
 ) -> None:
-    """Trains a T5 from nothing, and writes its preset and a report.
+    """Trains a T5, and writes its preset and a report.
 
     Until that is there, `OUTPUT-run` keeps the settings, the presets of the phases that are done
     and the checkpoints of the one that is not; a run that was stopped goes on from them.
@@ -67,13 +110,13 @@ def pretrain(
     Args:
         command: As the report tells it.
         output: Folder of the preset.
+        t5: What to start from.
         tokenizer: Of the preset.
         corpus: What the tasks' rows are of.
         tasks: With rows of passages; a phase takes the first of them, and the tasks it names.
         phases: In their order.
-        sizes: Layers, heads and widths of the T5.
         lengths: `question_length` and `passage_length` in tokens.
-        seed: Of weights and batches.
+        seed: Of batches.
         **about: More for the report.
 
     Raises:
@@ -83,7 +126,7 @@ def pretrain(
     settings = as_json(
         {
             "phases": {str(number): phase for number, phase in enumerate(phases, 1)},
-            "sizes": sizes,
+            "start": fingerprint(t5),
             "lengths": lengths,
             "seed": seed,
             "corpus": corpus.fingerprint,
@@ -94,19 +137,6 @@ def pretrain(
     if file.is_file():
         check_settings(file, json.loads(file.read_text()), settings)
     write(file, json.dumps(settings, indent=1).encode())
-    keras.utils.set_random_seed(seed)
-    with quiet_masks():
-        t5 = to_t5(
-            gk.Glimmer.fid(
-                "tiny",
-                vocabulary_size=tokenizer.vocabulary_size(),
-                activation="gelu",
-                dropout=0.0,
-                tie_embedding_weights=True,
-                position_bias_stddev=2.0,
-                **sizes,
-            ).backbone
-        )
     reports = []
     for number, phase in enumerate(phases, 1):
         folder = run / f"phase-{number}"
@@ -129,6 +159,14 @@ def pretrain(
     write(run / "new" / "report.json", (json.dumps(told, indent=1) + "\n").encode())
     os.replace(run / "new", output)
     shutil.rmtree(run)
+
+
+def fingerprint(t5: keras_hub.models.T5Backbone) -> str:
+    """Of the weights."""
+    digest = hashlib.sha256()
+    for weight in t5.weights:
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()
 
 
 def train(

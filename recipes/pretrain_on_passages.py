@@ -5,7 +5,11 @@ where no pretrained T5 can be had. No question and no answer of the folder is re
 the passages are turned into questions whose answers are names and numbers in them (salient spans,
 Guu et al. 2020, "REALM"), into `title [SEP] words` slots, and into claims, false ones with another
 name or number in place of the right one. Words are left out at random, so that a passage has to be
-read rather than looked up. First it reads the passage a sentence is from, as Fusion-in-Decoder and
+read rather than looked up.
+
+It starts from the layers of `tiny_world`, which find and copy already, with embeddings for a
+vocabulary of its own. First it learns to use them by reciting: four words of a passage, and it goes
+on with the ones that follow. Then it reads the passage a sentence is from, as Fusion-in-Decoder and
 then as LUMEN; then it is a GLIMMER that reads two of eight that BM25 finds, and its own reader
 teaches it to rank.
 
@@ -19,33 +23,37 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import keras_hub
 import numpy as np
 from _command import Help, OneLineParser, exit_code
-from _pretraining import check_options, pretrain, shortened
+from _pretraining import check_options, pretrain, shortened, t5_of_other_words
 from _tokenizer import train_tokenizer
 
 from glimmer_keras.data import Corpus, Example, Passage, Task, read_corpus
+from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
 from glimmer_keras.retrieval import BM25Retriever
 
-TASKS = ("cloze", "slots", "claims")
+START = "tiny_world"
+TASKS = ("cloze", "slots", "claims", "recite")
 BLANK = "_"
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 # Names of one word or more, and numbers.
 SPAN = re.compile(r"\b(?:[A-Z][\w'’-]+(?: (?:(?:of|the|de|von) )?[A-Z][\w'’-]+)*|\d[\d.,]*\d|\d)\b")
 KEPT_WORDS = 0.7
-SPANS_A_PASSAGE = 3
+SPANS_A_PASSAGE = 2
 WORDS_AROUND = 10
-SIZES = {"num_layers": 4, "num_heads": 8, "hidden_dim": 128, "intermediate_dim": 256}
-SIZES |= {"key_value_dim": 16}
+RECITED_FROM, RECITED = 4, 20  # words
 LENGTHS = {"question_length": 32, "passage_length": 128}
 VOCABULARY_SIZE = 8000
 NUM_PASSAGES = 8
 EVEN = {"cloze": 2.0, "slots": 1.0, "claims": 1.0}
 ONE = {"num_passages": 1, "batch_size": 32, "answer_length": 16, "tasks": EVEN}
+RECITING = {"answer_length": 28, "tasks": {"cloze": 1.0, "recite": 3.0}}
 EIGHT = ONE | {"num_passages": NUM_PASSAGES, "batch_size": 8}
 PHASES = (
-    ONE | {"reader": "fid", "steps": 6000, "learning_rate": 3e-2},
-    ONE | {"reader": "lumen", "steps": 1500, "learning_rate": 1e-2},
+    ONE | RECITING | {"reader": "fid", "steps": 800, "learning_rate": 2e-2},
+    ONE | {"reader": "fid", "steps": 2000, "learning_rate": 2e-2},
+    ONE | {"reader": "lumen", "steps": 800, "learning_rate": 1e-2},
     EIGHT | {"reader": "glimmer", "steps": 1500, "learning_rate": 1e-2},
 )
 SEED = 1
@@ -71,16 +79,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     texts = (example.question for task in tasks for example in task)
     lines = itertools.chain((passage.content for passage in corpus), texts)
     tokenizer = train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
+    start = str(PRESETS / START)
+    with quiet_masks():
+        layers = keras_hub.models.T5Backbone.from_preset(start)
+    known = keras_hub.models.T5Tokenizer.from_preset(start)
     pretrain(
         f"python recipes/pretrain_on_passages.py --data {args.data}",
         args.output,
+        t5_of_other_words(layers, known, tokenizer, SEED),
         tokenizer,
         corpus,
         tasks,
         shortened(PHASES, args.shorten),
-        SIZES,
         LENGTHS,
         SEED,
+        start=START,
         passages=len(corpus),
         examples={task.name: len(task) for task in tasks},
     )
@@ -100,14 +113,32 @@ def reading_tasks(corpus: Corpus) -> list[Task]:
             for name, question, answer in made_of(rng, passage, sentence, span, others):
                 examples[name].append(Example(f"{passage.id}-{number}", name, question, (answer,)))
                 own[name].append(row)
+        for number, (question, answer) in enumerate(recited(rng, passage)):
+            examples["recite"].append(
+                Example(f"{passage.id}-{number}", "recite", question, (answer,))
+            )
+            own["recite"].append(row)
     retriever = BM25Retriever.build(corpus)
     tasks = []
     for name in TASKS:
-        questions = [example.question for example in examples[name]]
-        found, _ = retriever.search(questions, NUM_PASSAGES)
-        first = np.array(own[name], "int32")[:, None]
-        tasks.append(Task(name, examples[name]).with_retrieved(own_first(first, found)))
+        rows = np.array(own[name], "int32")[:, None]
+        if name == "recite":  # From its own passage alone.
+            rows = np.pad(rows, ((0, 0), (0, NUM_PASSAGES - 1)), constant_values=-1)
+        else:
+            questions = [example.question for example in examples[name]]
+            rows = own_first(rows, retriever.search(questions, NUM_PASSAGES)[0])
+        tasks.append(Task(name, examples[name]).with_retrieved(rows))
     return tasks
+
+
+def recited(rng: random.Random, passage: Passage) -> Iterator[tuple[str, str]]:
+    """Some words of a passage, as far as it is read, and the words behind them."""
+    words = passage.text.split()[: LENGTHS["passage_length"] // 2]
+    for _ in range(2):
+        if len(words) > 2 * RECITED_FROM:
+            start = rng.randrange(len(words) - 2 * RECITED_FROM)
+            middle = start + RECITED_FROM
+            yield " ".join(words[start:middle]), " ".join(words[middle : middle + RECITED])
 
 
 def own_first(own: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -23,9 +23,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 from _command import Help, OneLineParser, exit_code
-from _pretraining import check_options, pretrain, shortened
+from _pretraining import check_options, pretrain, shortened, t5_of_sizes
 from _tokenizer import train_tokenizer
 from fictional_world import World, make_world, training_text
 
@@ -81,14 +82,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     lines = itertools.chain.from_iterable(map(training_text, worlds))
     tokenizer = train_tokenizer(lines, VOCABULARY_SIZE, symbols=[UNTOLD])
     corpus, tasks = reading_tasks(worlds)
+    keras.utils.set_random_seed(SEED)
     pretrain(
         "python recipes/pretrain_tiny_t5.py",
         args.output,
+        t5_of_sizes(SIZES, tokenizer.vocabulary_size()),
         tokenizer,
         corpus,
         tasks,
         shortened(PHASES, args.shorten),
-        SIZES,
         LENGTHS,
         SEED,
         world_seeds=WORLD_SEEDS,

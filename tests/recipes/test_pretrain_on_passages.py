@@ -57,6 +57,18 @@ def test_a_claim_without_another_name_is_true(monkeypatch):
         assert made[1][2] == "SUPPORTS"
 
 
+def test_reciting_goes_on_where_the_question_ends():
+    passage = Passage("1", "", " ".join(f"w{n}" for n in range(40)))
+    made = list(recipe.recited(random.Random(0), passage))
+    assert len(made) == 2
+    for question, answer in made:
+        first = int(question.split()[0][1:])
+        told = [f"w{n}" for n in range(first, min(first + 24, 40))]
+        assert f"{question} {answer}".split() == told
+        assert len(question.split()) == 4
+    assert list(recipe.recited(random.Random(0), Passage("1", "", "w " * 8))) == []
+
+
 def test_the_own_passage_comes_first_and_once():
     found = np.array([[4, 2, 7], [1, 0, 3]])
     rows = recipe.own_first(np.array([[2], [5]]), found)
@@ -75,11 +87,10 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
     (data / "qa-train.jsonl").write_text("not read")
     compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
     monkeypatch.setattr(gk.Glimmer, "compile", compiled)
-    monkeypatch.setattr(recipe, "SIZES", recipe.SIZES | {"hidden_dim": 16, "num_heads": 1})
     command = ["--data", str(data), "--output", str(output)]
-    assert recipe.main([*command, "--shorten", "1500", "--vocabulary-size", "300"]) == 0
+    assert recipe.main([*command, "--shorten", "400", "--vocabulary-size", "300"]) == 0
     report = json.loads((output / "report.json").read_text())
-    assert [phase["steps"] for phase in report["phases"]] == [4, 1, 1]
+    assert [phase["steps"] for phase in report["phases"]] == [2, 5, 2, 3]
     assert report["passages"] == 12
     reader = gk.Glimmer.from_t5(str(output), num_selected=1)
     out = reader.generate({"questions": "Who built it?", "passages": [TEXTS[0]]})

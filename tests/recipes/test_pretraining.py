@@ -1,10 +1,11 @@
 import functools
 import json
 
+import keras
 import keras_hub
 import numpy as np
 import pytest
-from _pretraining import pretrain, shortened
+from _pretraining import pretrain, shortened, t5_of_other_words, t5_of_sizes
 from _tokenizer import train_tokenizer
 
 import glimmer_keras as gk
@@ -30,9 +31,11 @@ def learn():
     tasks = [Task("qa", examples).with_retrieved(rows)]
     tokenizer = train_tokenizer(texts, 60)
 
-    def run(output, phases=PHASES, seed=1, corpus=corpus):
+    def run(output, phases=PHASES, seed=1, corpus=corpus, sizes=SIZES):
         lengths = {"question_length": 8, "passage_length": 16}
-        pretrain("", output, tokenizer, corpus, tasks, phases, SIZES, lengths, seed, about="towns")
+        keras.utils.set_random_seed(0)
+        t5 = t5_of_sizes(sizes, tokenizer.vocabulary_size())
+        pretrain("", output, t5, tokenizer, corpus, tasks, phases, lengths, seed, about="towns")
 
     return run
 
@@ -74,6 +77,7 @@ def test_a_killed_run_goes_on(learn, tmp_path, monkeypatch):
         ({"phases": PHASES[:1]}, "has phases.2 "),
         ({"seed": 2}, "has seed 1. Received: 2"),
         ({"corpus": Corpus([Passage("0", "", "Torvik lies.")])}, "has corpus "),
+        ({"sizes": SIZES | {"intermediate_dim": 4}}, "has start "),
     ):
         with pytest.raises(ValueError, match=message):
             learn(tmp_path / "killed", **changed)
@@ -100,3 +104,29 @@ def test_a_killed_run_goes_on(learn, tmp_path, monkeypatch):
 
 def test_a_shortened_phase_keeps_a_step():
     assert [phase["steps"] for phase in shortened([ONE | {"steps": 7}, ONE], 3)] == [2, 1]
+
+
+def test_a_t5_of_other_words_keeps_layers_and_shared_pieces():
+    known, new = (train_tokenizer(texts, 60) for texts in (TOWNS, [*TOWNS, "Quenby", "Umbrel"]))
+    keras.utils.set_random_seed(0)
+    t5 = t5_of_sizes(SIZES, known.vocabulary_size())
+    learned = t5.token_embedding.embeddings
+    learned.assign(keras.ops.add(3.0, learned))
+    made = t5_of_other_words(t5, known, new, seed=0)
+    for ours, theirs in zip(made.weights, t5.weights, strict=True):
+        if ours is not made.token_embedding.embeddings:
+            np.testing.assert_array_equal(ours, theirs)
+    pieces = [[t.id_to_token(row) for row in range(t.vocabulary_size())] for t in (known, new)]
+    shared, unknown = {*pieces[0]} & {*pieces[1]}, {*pieces[1]} - {*pieces[0]}
+    assert shared
+    assert unknown
+    old = keras.ops.convert_to_numpy(learned)
+    embeddings = keras.ops.convert_to_numpy(made.token_embedding.embeddings)
+    for piece in shared:
+        np.testing.assert_allclose(
+            embeddings[pieces[1].index(piece)], old[pieces[0].index(piece)], rtol=1e-6
+        )
+    drawn = embeddings[[pieces[1].index(piece) for piece in unknown]]
+    np.testing.assert_allclose(drawn.mean(), old.mean(), atol=0.5)
+    again = t5_of_other_words(t5, known, new, seed=0)
+    np.testing.assert_array_equal(embeddings, again.token_embedding.embeddings)
