@@ -15,6 +15,11 @@ PRETRAINED = (
     "pretrain_on_passages.py by the passage that a sentence is from. No training here did.",
     "So the verdicts are on directions; the values hold for this start and so short a training.",
 )
+WORLD = (
+    "A true claim names the value that its passage tells, so BM25 has the passages of nearly all "
+    "true claims among the first two, and of less than half the false ones: that it is not there "
+    "tells by itself that a claim is false. So a reader of two passages lacks nothing on verify.",
+)
 UNLIKE_PAPER = (
     "A fixed number of steps ({steps:,}), where the paper trains until it converges.",
     "BM25 retrieves, where the paper has GTR-Base; without the relevance filter of Hofstätter et "
@@ -61,7 +66,9 @@ def introduction(summary: dict[str, Any]) -> list[str]:
 
 
 def reservations(scale: dict[str, Any]) -> tuple[str, ...]:
-    return UNLIKE_PAPER if scale["name"] == "base" else PRETRAINED
+    if scale["name"] == "base":
+        return UNLIKE_PAPER
+    return PRETRAINED + WORLD if scale["world"] else PRETRAINED
 
 
 def data_lines(summary: dict[str, Any]) -> list[str]:
