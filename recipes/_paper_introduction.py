@@ -46,8 +46,7 @@ def introduction(summary: dict[str, Any]) -> list[str]:
         f"Every model starts from `{scale['t5']}` and trains {scale['steps']:,} steps of "
         f"{scale['batch_size']} questions with Adafactor at {scale['learning_rate']:g} "
         f"({decay}). Seeds {', '.join(map(str, summary['seeds']))}; {summary['backend']}; "
-        f"{summary['cells']} trainings, {summary['hours']:.1f} hours of training and scoring in "
-        f"all. {chosen}",
+        f"{summary['cells']} trainings. {chosen}",
         "",
         f"The baseline: GLIMMER that reranks {k} passages to {m}, live proportion alpha "
         f"{base['live_proportion']:.3g}, rerank proportion beta {base['rerank_proportion']:.3g}, "

@@ -52,17 +52,17 @@ def report_lines(summary: dict[str, Any], plots: dict[str, str]) -> list[str]:
 def comparison_lines(part: dict[str, Any], baselines: dict[str, Any]) -> list[str]:
     tasks = next(list(row["by_task"]) for row in part["rows"] if row["scores"])
     scored = part["task"] or "average"
-    header = ["", scored, "n", "sd", "min to max", "paper", *tasks, "recall@m", "fit, s"]
+    header = ["", scored, "n", "sd", "min to max", "paper", *tasks, "recall@m"]
     rows = [
         [f"*{name}*", f"{found['average']:.1f}", "", "", "", ""]
         + [f"{found['scores'][task]:.1f}" for task in tasks]
-        + ["", ""]
+        + [""]
         for name, found in baselines.items()
     ]
     for row in part["rows"]:
         paper = "" if row["paper"] is None else f"{row['paper']:.1f}"
         if not row["scores"]:
-            rows.append([row["label"], "not run", "", "", "", paper, *("" for _ in tasks), "", ""])
+            rows.append([row["label"], "not run", "", "", "", paper, *("" for _ in tasks), ""])
             continue
         recall = row.get("recall")
         rows.append(
@@ -77,7 +77,6 @@ def comparison_lines(part: dict[str, Any], baselines: dict[str, Any]) -> list[st
                 f"{recall['retrieved']['mean']:.1f} -> {recall['reranked']['mean']:.1f}"
                 if recall
                 else "",
-                f"{row['fit_seconds']:.0f}",
             ]
         )
     claims = [

@@ -94,9 +94,7 @@ def run_cell(
         # First, as a run may have been stopped while it scored.
         due = step == scale.steps or (step > 0 and settings["best_checkpoint"])
         if due and "scores" not in done[-1]:
-            start = time.perf_counter()
             done[-1] |= score(glimmer, cell, data, scale)
-            done[-1]["scoring_seconds"] = time.perf_counter() - start
             keep()
         if step == scale.steps:
             break
@@ -120,7 +118,6 @@ def run_cell(
     return {
         **{name: chosen[name] for name in ("step", "scores", "average", "recall", "correct")},
         "training": done,
-        "fit_seconds": sum(stretch["seconds"] for stretch in done),
         "layers": glimmer.backbone.layer_counts,
         "parameters": glimmer.count_params(),
     }

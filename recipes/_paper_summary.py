@@ -38,16 +38,8 @@ def summarise(
         "comparisons": [part for part in parts if any(row["scores"] for row in part["rows"])],
         "times": times,
         "speed": speed_claims(scale, times),
-        "hours": sum(map(seconds_of, results.values())) / 3600,
         "cells": len(results),
     }
-
-
-def seconds_of(result: dict[str, Any]) -> float:
-    """Of training and scoring, over all sessions of the run."""
-    return sum(
-        stretch["seconds"] + stretch.get("scoring_seconds", 0.0) for stretch in result["training"]
-    )
 
 
 def compare(
@@ -99,7 +91,6 @@ def summarise_row(row: Row, task: str | None, found: list[dict[str, Any]]) -> di
     summary["by_task"] = {
         name: statistics.mean(r["scores"][name] for r in found) for name in found[0]["scores"]
     }
-    summary["fit_seconds"] = statistics.mean(r["fit_seconds"] for r in found)
     summary["layers"] = found[0]["layers"]
     if recalls := [r["recall"]["average"] for r in found if r["recall"]]:
         summary["recall"] = {
