@@ -59,7 +59,7 @@ def by_time(axes: Axes, rows: Rows, times: dict[str, Any]) -> None:
             axes.annotate(
                 row["label"].replace("->", "→"),
                 place,
-                xytext=(6, -11),
+                xytext=(6, 5 if series == "LUMEN" else -11),
                 textcoords="offset points",
                 color=colour,
             )

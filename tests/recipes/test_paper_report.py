@@ -1,7 +1,5 @@
 import json
 
-import pytest
-from _paper_comparisons import comparisons
 from _paper_report import write_report
 from _paper_scale import TINY
 from _paper_summary import speed_claims, summarise
