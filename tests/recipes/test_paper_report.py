@@ -1,5 +1,6 @@
 import json
 
+from _paper_comparisons import comparisons
 from _paper_report import write_report
 from _paper_scale import TINY
 from _paper_summary import speed_claims, summarise
