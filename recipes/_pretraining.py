@@ -77,7 +77,7 @@ def t5_of_other_words(
     """
     size = tokenizer.vocabulary_size()
     with quiet_masks():
-        new = keras_hub.models.T5Backbone(**{**t5.get_config(), "vocabulary_size": size})
+        new = keras_hub.models.T5Backbone(**t5.get_config() | {"vocabulary_size": size})
     learned = keras.ops.convert_to_numpy(t5.token_embedding.embeddings)
     rng = np.random.default_rng(seed)
     embeddings = rng.multivariate_normal(learned.mean(0), np.cov(learned.T), size)
