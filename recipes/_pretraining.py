@@ -17,6 +17,7 @@ from _training_data import write
 
 import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Task, mixture
+from glimmer_keras.models.fingerprint import tokenizer_fingerprint
 from glimmer_keras.models.t5_weights import quiet_masks, to_t5
 from glimmer_keras.pipelines import tokenize
 from glimmer_keras.training import Adafactor, Checkpoints
@@ -130,7 +131,7 @@ def pretrain(
             "lengths": lengths,
             "seed": seed,
             "corpus": corpus.fingerprint,
-            "tokenizer": hashlib.sha256(tokenizer.proto).hexdigest(),
+            "tokenizer": tokenizer_fingerprint(tokenizer),
         }
     )
     file = run / "settings.json"
