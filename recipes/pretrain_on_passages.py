@@ -100,7 +100,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def reading_tasks(corpus: Corpus) -> list[Task]:
-    """Tasks made of the passages, each row its own passage first and then what BM25 finds."""
+    """Tasks made of the passages, each row its own passage first and then what BM25 finds.
+
+    Passages without titles give no slots, short ones nothing to recite: such a task is left out.
+    """
     rng = random.Random(SEED)
     examples: dict[str, list[Example]] = {name: [] for name in TASKS}
     own: dict[str, list[int]] = {name: [] for name in TASKS}
@@ -120,7 +123,7 @@ def reading_tasks(corpus: Corpus) -> list[Task]:
             own["recite"].append(row)
     retriever = BM25Retriever.build(corpus)
     tasks = []
-    for name in TASKS:
+    for name in filter(examples.get, TASKS):
         rows = np.array(own[name], "int32")[:, None]
         if name == "recite":  # From its own passage alone.
             rows = np.pad(rows, ((0, 0), (0, NUM_PASSAGES - 1)), constant_values=-1)

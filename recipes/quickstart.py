@@ -33,7 +33,7 @@ from glimmer_keras.retrieval import BM25Retriever
 
 NUM_PASSAGES, NUM_SELECTED = 8, 2
 LENGTHS = {"question_length": 16, "passage_length": 64, "answer_length": 8}
-STEPS, BATCH_SIZE, LEARNING_RATE, TEMPERATURE = 300, 32, 1e-2, 0.1
+STEPS, BATCH_SIZE, LEARNING_RATE, TEMPERATURE = 200, 32, 1e-2, 0.1
 TEST_QUESTIONS = 250
 WORLD_SEED, TRAINING_SEED = 2027, 0
 
@@ -48,6 +48,7 @@ def main(argv=None):
         parser.error(f"--output must hold no memory of another run. Received: {args.output}")
     console = Console()
     start = time.perf_counter()
+    gk.training.keep_freed_memory()
     keras.utils.set_random_seed(TRAINING_SEED)
 
     console.rule("A small world")

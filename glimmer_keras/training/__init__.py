@@ -2,3 +2,4 @@
 
 from glimmer_keras.models.adafactor import Adafactor as Adafactor
 from glimmer_keras.training.checkpoints import Checkpoints as Checkpoints
+from glimmer_keras.training.freed_memory import keep_freed_memory as keep_freed_memory

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import glimmer_keras as gk
-from glimmer_keras.data import Passage
+from glimmer_keras.data import Corpus, Passage
 from recipes import pretrain_on_passages as recipe
 from tests import EAGERLY
 
@@ -67,6 +67,13 @@ def test_reciting_goes_on_where_the_question_ends():
         assert f"{question} {answer}".split() == told
         assert len(question.split()) == 4
     assert list(recipe.recited(random.Random(0), Passage("1", "", "w " * 8))) == []
+
+
+def test_tasks_without_examples_are_left_out():
+    short = [Passage(str(n), "", f"A ship of Almere had {n} men.") for n in range(8)]
+    tasks = recipe.reading_tasks(Corpus(short))
+    assert [task.name for task in tasks] == ["cloze", "claims"]
+    assert all(len(task) > 0 for task in tasks)
 
 
 def test_the_own_passage_comes_first_and_once():
