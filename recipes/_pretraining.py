@@ -20,7 +20,7 @@ from glimmer_keras.data import Corpus, Task, mixture
 from glimmer_keras.models.fingerprint import tokenizer_fingerprint
 from glimmer_keras.models.t5_weights import quiet_masks, to_t5
 from glimmer_keras.pipelines import tokenize
-from glimmer_keras.training import Adafactor, Checkpoints
+from glimmer_keras.training import Adafactor, Checkpoints, keep_freed_memory
 
 WARMUP_STEPS = 100
 STEPS_SHOWN = 250
@@ -123,6 +123,7 @@ def pretrain(
     Raises:
         ValueError: If `OUTPUT-run` is of other settings.
     """
+    keep_freed_memory()
     run = output.with_name(f"{output.name}-run")
     settings = as_json(
         {

@@ -46,12 +46,15 @@ from _training_data import TrainingData, write
 from rich.console import Console
 from rich.progress import Progress
 
+from glimmer_keras.training import keep_freed_memory
+
 
 @exit_code
 def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s")
     # It warns that functions are traced again and again: each cell has its own.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    keep_freed_memory()
     console = Console(stderr=True)
     options = read_options(argv)
     scale, chosen = options.scale, choose(options.scale, options.only)

@@ -30,7 +30,7 @@ from rich.console import Console
 from glimmer_keras import Glimmer, GlimmerPreprocessor
 from glimmer_keras.data import mixture
 from glimmer_keras.evaluation import evaluate, score_table
-from glimmer_keras.training import Adafactor, Checkpoints
+from glimmer_keras.training import Adafactor, Checkpoints, keep_freed_memory
 
 # What is not said on the command line; it suits a laptop. No rate: T5's own, 1e-4 when training
 # a T5 on, 1e-2 when starting from nothing.
@@ -56,6 +56,7 @@ DEFAULTS = {
 def main(argv=None):
     logging.basicConfig(format="%(message)s")
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
+    keep_freed_memory()
     try:
         args = read_arguments(argv, __doc__, DEFAULTS)
         corpus, train, dev = read_data(args.data, args.tasks, args.eval_limit)
