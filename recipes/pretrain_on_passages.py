@@ -2,16 +2,17 @@
 
 Makes a small T5 of your own from the passages of a folder in the shape of KILT (corpus.jsonl),
 where no pretrained T5 can be had. No question and no answer of the folder is read: sentences of
-the passages are turned into questions whose answers are names and numbers in them (salient spans,
-Guu et al. 2020, "REALM"), into `title [SEP] words` slots, and into claims, false ones with another
-name or number in place of the right one. Words are left out at random, so that a passage has to be
-read rather than looked up.
+the passages are turned into clozes whose answers are names and numbers in them (salient spans,
+Guu et al. 2020, "REALM"), into questions (a word like `who` and the rest of the cloze, Lewis et
+al. 2019, "Unsupervised Question Answering by Cloze Translation"), into `title [SEP] words` slots,
+and into claims, false ones with another name or number in place of the right one. Words are left
+out at random, so that a passage has to be read rather than looked up.
 
 It starts from the layers of `tiny_world`, which find and copy already, with embeddings for a
 vocabulary of its own. First it learns to use them by reciting: four words of a passage, and it goes
-on with the ones that follow. Then it reads the passage a sentence is from, as Fusion-in-Decoder and
-then as LUMEN; then it is a GLIMMER that reads two of eight that BM25 finds, and its own reader
-teaches it to rank.
+on with the ones that follow. Then it reads the passage a sentence is from, as Fusion-in-Decoder,
+first without and then with questions, and as LUMEN; then it is a GLIMMER that reads two of eight
+that BM25 finds, and its own reader teaches it to rank.
 
 The preset is for train_multitask.py --t5 and reproduce_paper.py --scale small --t5.
 """
@@ -34,11 +35,12 @@ from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
 from glimmer_keras.retrieval import BM25Retriever
 
 START = "tiny_world"
-TASKS = ("cloze", "slots", "claims", "recite")
+TASKS = ("cloze", "slots", "claims", "recite", "questions")
 BLANK = "_"
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 # Names of one word or more, and numbers.
 SPAN = re.compile(r"\b(?:[A-Z][\w'’-]+(?: (?:(?:of|the|de|von) )?[A-Z][\w'’-]+)*|\d[\d.,]*\d|\d)\b")
+YEAR = re.compile(r"1\d{3}|20\d\d")
 KEPT_WORDS = 0.7
 SPANS_A_PASSAGE = 2
 WORDS_AROUND = 10
@@ -47,14 +49,17 @@ LENGTHS = {"question_length": 32, "passage_length": 128}
 VOCABULARY_SIZE = 8000
 NUM_PASSAGES = 8
 EVEN = {"cloze": 2.0, "slots": 1.0, "claims": 1.0}
+ASKED = {"questions": 3.0, "slots": 1.0, "claims": 1.0}
 ONE = {"num_passages": 1, "batch_size": 32, "answer_length": 16, "tasks": EVEN}
 RECITING = {"answer_length": 28, "tasks": {"cloze": 1.0, "recite": 3.0}}
-EIGHT = ONE | {"num_passages": NUM_PASSAGES, "batch_size": 8}
+ASKING = ONE | {"learning_rate": 1e-2, "tasks": ASKED}
+EIGHT = ASKING | {"num_passages": NUM_PASSAGES, "batch_size": 8}
 PHASES = (
     ONE | RECITING | {"reader": "fid", "steps": 800, "learning_rate": 2e-2},
     ONE | {"reader": "fid", "steps": 2000, "learning_rate": 2e-2},
-    ONE | {"reader": "lumen", "steps": 800, "learning_rate": 1e-2},
-    EIGHT | {"reader": "glimmer", "steps": 1500, "learning_rate": 1e-2},
+    ASKING | {"reader": "fid", "steps": 500},
+    ASKING | {"reader": "lumen", "steps": 400},
+    EIGHT | {"reader": "glimmer", "steps": 500},
 )
 SEED = 1
 
@@ -76,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     tasks = reading_tasks(corpus)
     print(*tasks, sep="\n")
-    texts = (example.question for task in tasks for example in task)
+    # A question has the words of its cloze.
+    texts = (example.question for task in tasks if task.name != "questions" for example in task)
     lines = itertools.chain((passage.content for passage in corpus), texts)
     tokenizer = train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
     start = str(PRESETS / START)
@@ -161,7 +167,7 @@ def spans(passage: Passage) -> Iterator[tuple[str, re.Match[str]]]:
 def made_of(
     rng: random.Random, passage: Passage, sentence: str, span: re.Match[str], others: list[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """A task's name, a question and its answer, three times at most."""
+    """A task's name, a question and its answer, four times at most."""
     answer = span.group()
     before = sentence[: span.start()].split()[-WORDS_AROUND:]
     after = sentence[span.end() :].split()[:WORDS_AROUND]
@@ -178,6 +184,27 @@ def made_of(
     claimed = answer if true else rng.choice(pool)
     label = "SUPPORTS" if true else "REFUTES"
     yield "claims", thinned(rng, before, claimed, after), label
+    yield "questions", asked(random.Random(sentence + answer), before, answer, after), answer
+
+
+def asked(rng: random.Random, before: list[str], answer: str, after: list[str]) -> str:
+    """A question for `answer` in broken English, a third of them as one types them in a hurry."""
+    if YEAR.fullmatch(answer):
+        words = ["when", "in what year", "what year"]
+    elif answer[0].isdigit():
+        words = ["how many", "how much", "what", "when"]
+    elif before and before[-1] in ("in", "at", "near", "from"):
+        words = ["where", "what", "which"]
+    else:
+        words = ["who", "what", "which", "what is the name of"]
+    first = rng.choice(words)
+    parts = [thinned(rng, before, "", []), thinned(rng, [], "", after)]
+    if rng.random() < 0.5:
+        parts.reverse()
+    question = " ".join(filter(None, [first, *parts])).rstrip(".,;")
+    if rng.random() < 1 / 3:
+        return question.lower()
+    return f"{question[0].upper()}{question[1:]}?"
 
 
 def alike(found: list[str], answer: str) -> list[str]:

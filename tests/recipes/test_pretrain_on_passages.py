@@ -48,12 +48,32 @@ def test_questions_of_a_span_without_leaving_words_out(monkeypatch):
     }
 
 
+@pytest.mark.parametrize(
+    ("answer", "before", "firsts"),
+    [
+        ("1863", ["built", "in"], {"when", "in what year", "what year"}),
+        ("12", ["It", "has"], {"how many", "how much", "what", "when"}),
+        ("Torvik", ["tower", "in"], {"where", "what", "which"}),
+        ("Mirelda Voss", ["built", "by"], {"who", "what", "which", "what is the name of"}),
+    ],
+)
+def test_questions_ask_for_the_kind_of_answer(monkeypatch, answer, before, firsts):
+    monkeypatch.setattr(recipe, "KEPT_WORDS", 1.1)
+    start = " ".join(before)
+    endings = [f"{start} long ago", f"long ago. {start}"]
+    formal = {f"{first} {end}?" for first in firsts for end in endings}
+    hurried = {f"{first} {end}" for first in firsts for end in endings}
+    expected = {text[0].upper() + text[1:] for text in formal} | {t.lower() for t in hurried}
+    rngs = map(random.Random, range(400))
+    assert {recipe.asked(rng, before, answer, ["long", "ago."]) for rng in rngs} == expected
+
+
 def test_a_claim_without_another_name_is_true(monkeypatch):
     passage = Passage("1", "", "the Torvik")
     ((sentence, span),) = recipe.spans(passage)
     for seed in range(10):
         made = list(recipe.made_of(random.Random(seed), passage, sentence, span, ["Torvik"]))
-        assert [name for name, *_ in made] == ["cloze", "claims"]  # no title, no slot
+        assert [name for name, *_ in made] == ["cloze", "claims", "questions"]  # no title, no slot
         assert made[1][2] == "SUPPORTS"
 
 
@@ -72,7 +92,7 @@ def test_reciting_goes_on_where_the_question_ends():
 def test_tasks_without_examples_are_left_out():
     short = [Passage(str(n), "", f"A ship of Almere had {n} men.") for n in range(8)]
     tasks = recipe.reading_tasks(Corpus(short))
-    assert [task.name for task in tasks] == ["cloze", "claims"]
+    assert [task.name for task in tasks] == ["cloze", "claims", "questions"]
     assert all(len(task) > 0 for task in tasks)
 
 
@@ -97,7 +117,7 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
     command = ["--data", str(data), "--output", str(output)]
     assert recipe.main([*command, "--shorten", "400", "--vocabulary-size", "300"]) == 0
     report = json.loads((output / "report.json").read_text())
-    assert [phase["steps"] for phase in report["phases"]] == [2, 5, 2, 3]
+    assert [phase["steps"] for phase in report["phases"]] == [2, 5, 1, 1, 1]
     assert report["passages"] == 12
     reader = gk.Glimmer.from_t5(str(output), num_selected=1)
     out = reader.generate({"questions": "Who built it?", "passages": [TEXTS[0]]})
