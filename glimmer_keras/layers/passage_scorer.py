@@ -40,6 +40,7 @@ class PassageScorer(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(dim,),
+            # Not `Normal`: no T5 has values for it.
             initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
         )
         self.built = True

@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from glimmer_keras.layers.normal import Normal
+
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
 class Projection(keras.layers.Dense):
@@ -22,7 +24,7 @@ class Projection(keras.layers.Dense):
 
     def __init__(self, units, stddev=0.02, **kwargs):
         kwargs |= {"use_bias": False}
-        kwargs.setdefault("kernel_initializer", keras.initializers.RandomNormal(stddev=stddev))
+        kwargs.setdefault("kernel_initializer", Normal(stddev))
         super().__init__(units, **kwargs)
         self.stddev = stddev
 

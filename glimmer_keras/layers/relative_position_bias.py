@@ -3,6 +3,8 @@ import math
 import keras
 from keras import ops
 
+from glimmer_keras.layers.normal import Normal
+
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
 class RelativePositionBias(keras.layers.Layer):
@@ -49,7 +51,7 @@ class RelativePositionBias(keras.layers.Layer):
         self.table = self.add_weight(
             name="table",
             shape=(self.num_buckets, self.num_heads),
-            initializer=keras.initializers.RandomNormal(stddev=stddev),
+            initializer=Normal(stddev),
         )
         self.built = True
 

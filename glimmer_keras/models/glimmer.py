@@ -1,7 +1,10 @@
+from contextlib import nullcontext
+
 import keras
 import keras_hub
 from keras import ops
 
+from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.layers.top_m_select import gather_passages
 from glimmer_keras.losses import perplexity_distillation
 from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
@@ -85,7 +88,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. All else is the preset's.
         """
         check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
-        return super().from_preset(preset, load_weights, **kwargs)
+        with loaded_next() if load_weights else nullcontext():
+            return super().from_preset(preset, load_weights, **kwargs)
 
     def compile(
         self,

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import keras
 import keras_hub
 
@@ -12,6 +14,7 @@ from glimmer_keras.layers import (
     TopMSelect,
 )
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
+from glimmer_keras.layers.normal import Normal, loaded_next
 from glimmer_keras.models.inputs import check_inputs, check_preset_arguments, symbolic_inputs
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.sizes import size_arguments, system_arguments
@@ -130,7 +133,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             vocabulary_size,
             hidden_dim,
             tie_weights=tie_embedding_weights,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0),
+            embeddings_initializer=Normal(1.0),
             dtype=dtype,
             name="token_embedding",
         )
@@ -216,7 +219,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
     def from_preset(cls, preset, load_weights=True, **kwargs):
         """As in any KerasHub backbone. Further arguments: `dtype`, `name`, `trainable`."""
         check_preset_arguments(kwargs, ("dtype", "name", "trainable"))
-        return super().from_preset(preset, load_weights, **kwargs)
+        with loaded_next() if load_weights else nullcontext():
+            return super().from_preset(preset, load_weights, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
         check_inputs(inputs, self.hidden_dim, self.num_selected)

@@ -6,6 +6,7 @@ import keras_hub
 import numpy as np
 from keras import ops
 
+from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.sizes import system_arguments
 
@@ -57,7 +58,8 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
             + ". Received: "
             + ", ".join(f"{name}={overrides[name]}" for name in wrong)
         )
-    backbone = GlimmerBackbone(**system_arguments(system, {**sizes, **overrides}))
+    with loaded_next() if load_weights else contextlib.nullcontext():
+        backbone = GlimmerBackbone(**system_arguments(system, {**sizes, **overrides}))
     if load_weights:
         copy_t5_weights(t5, backbone)
     return cls(backbone, preprocessor)
