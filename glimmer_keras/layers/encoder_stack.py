@@ -3,6 +3,7 @@ from keras import ops
 
 from glimmer_keras.layers.attention import Attention
 from glimmer_keras.layers.feed_forward import FeedForward, get_activation, serialize_activation
+from glimmer_keras.layers.rematerialized import rematerialized
 from glimmer_keras.layers.t5_norm import T5Norm
 
 
@@ -66,6 +67,9 @@ class EncoderStack(keras.layers.Layer):
     Base of `MemoryEncoder` and `LiveEncoderStage`, which tell their arguments apart.
     """
 
+    # In training: blocks run again in the backward pass rather than keep what is inside them.
+    rematerialize = False
+
     def __init__(
         self,
         num_layers,
@@ -116,7 +120,10 @@ class EncoderStack(keras.layers.Layer):
         x = ops.reshape(ops.cast(states, self.compute_dtype), (-1, *shape[-2:]))
         mask = ops.reshape(ops.cast(padding_mask, "bool"), (-1, 1, 1, shape[-2]))
         for block in self.blocks:
-            x = block(x, attention_mask=mask, bias=bias, training=training)
+            if training and self.rematerialize:
+                x = rematerialized(block)(x, mask, bias)
+            else:
+                x = block(x, attention_mask=mask, bias=bias, training=training)
         return ops.reshape(x, shape)
 
     def compute_output_shape(self, states_shape, *args, **kwargs):

@@ -5,6 +5,7 @@ from glimmer_keras.layers.attention import check_key_value_heads
 from glimmer_keras.layers.decoder_block import DecoderBlock
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
 from glimmer_keras.layers.relative_position_bias import RelativePositionBias
+from glimmer_keras.layers.rematerialized import rematerialized
 from glimmer_keras.layers.t5_norm import T5Norm
 
 
@@ -46,6 +47,9 @@ class FiDDecoder(keras.layers.Layer):
     To decode token by token, call `project_memory` once, then `decode_step` with the cache of
     `initial_cache`.
     """
+
+    # In training: blocks run again in the backward pass rather than keep what is inside them.
+    rematerialize = False
 
     def __init__(
         self,
@@ -185,7 +189,10 @@ class FiDDecoder(keras.layers.Layer):
         memory_mask = memory_mask[:, None, None, :]
         bias = self.position_bias(x)
         for block, projected in zip(self.blocks, memory, strict=True):
-            x = block(x, projected, memory_mask, self_mask, bias, training=training)
+            if training and self.rematerialize:
+                x = rematerialized(block)(x, projected, memory_mask, self_mask, bias)
+            else:
+                x = block(x, projected, memory_mask, self_mask, bias, training=training)
         return self.dropout_layer(self.norm(x), training=training)
 
     def initial_cache(self, rows, length):

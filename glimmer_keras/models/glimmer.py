@@ -100,6 +100,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         distillation_temperature=1.0,
         distillation_direction="lm_to_rank",
         answer_reduction="mean",
+        rematerialize=False,
         weighted_metrics="auto",
         sampler="greedy",
         **kwargs,
@@ -118,6 +119,9 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             distillation_direction: `"lm_to_rank"`, or `"rank_to_lm"` as the paper prints it.
             answer_reduction: `"mean"` or `"sum"` of the log-probabilities of an answer's
                 tokens, in the teacher.
+            rematerialize: bool. Whether training runs each block of the encoders and the decoder
+                again in the backward pass rather than keep what is inside it: less memory, and
+                up to a third more work.
             weighted_metrics: `"auto"` is `token_accuracy`.
             sampler: a KerasHub sampler or its name.
             **kwargs: as in `keras.Model.compile`. `jit_compile` is off by default under
@@ -156,6 +160,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         self.distillation_temperature = distillation_temperature
         self.distillation_direction = distillation_direction
         self.answer_reduction = answer_reduction
+        self.backbone.rematerialize = rematerialize
         if not hasattr(self, "_lm_loss"):
             self._lm_loss = keras.metrics.Mean("lm_loss")
             self._distillation_loss = keras.metrics.Mean("distillation_loss")
@@ -168,6 +173,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             "distillation_temperature": self.distillation_temperature,
             "distillation_direction": self.distillation_direction,
             "answer_reduction": self.answer_reduction,
+            "rematerialize": self.backbone.rematerialize,
             "sampler": keras_hub.samplers.serialize(self.sampler),
         }
 

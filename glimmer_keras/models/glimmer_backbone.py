@@ -312,6 +312,18 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             "decoder": self.decoder.num_layers,
         }
 
+    @property
+    def rematerialize(self):
+        """Whether training runs blocks again in the backward pass; set by `Glimmer.compile`."""
+        return self.decoder.rematerialize
+
+    @rematerialize.setter
+    def rematerialize(self, value):
+        self.decoder.rematerialize = value
+        encoders = [self.memory_encoder, self.question_encoder, self.stage_b]
+        for encoder in encoders if self.num_selected is None else [*encoders, self.stage_a]:
+            encoder.rematerialize = value
+
     def summary(self, *args, print_fn=None, **kwargs):
         super().summary(*args, print_fn=print_fn, **kwargs)
         self.print_layers(print_fn)

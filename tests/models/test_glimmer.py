@@ -110,6 +110,20 @@ def test_compiled_training_learns_and_is_seen_in_the_history(make_model, batch):
     assert tokens.shape == (3, 5)
 
 
+def test_rematerialised_training_is_the_same_in_all_parts(make_model, batch):
+    losses = []
+    for rematerialize in (False, True):
+        keras.utils.set_random_seed(0)
+        model = make_model(question_encoder="separate", reranker="separate")
+        model.compile(keras.optimizers.SGD(0.5), rematerialize=rematerialize, run_eagerly=EAGERLY)
+        losses.append([float(model.train_on_batch(*batch)[0]) for _ in range(3)])
+    assert model.get_compile_config()["rematerialize"]
+    stacks = ("memory_encoder", "question_encoder", "stage_a", "stage_b", "decoder")
+    assert all(getattr(model.backbone, name).rematerialize for name in stacks)
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    assert losses[0][2] < losses[0][0]
+
+
 def test_named_constructors():
     sizes = {"vocabulary_size": 40, "num_layers": 12}
     counts = {
