@@ -16,9 +16,24 @@ def inference(report: dict[str, Any]) -> Iterator[Figure]:
         for name, system in case["systems"].items():
             share = system["encoder_share_of_peak"]
             yield f"{at}: {name}, encoder's share of the peak", f"{share:.0%}"
-        if "peer" in case:
-            for part, times in case["peer"]["our_fid_speed"].items():
-                yield f"{at}: Hugging Face's FiD / ours, {part}", f"{times:.2f}"
+
+
+def peers(report: dict[str, Any]) -> Iterator[Figure]:
+    for case in report["cases"]:
+        at = f"{case['size']}, batch {case['batch']}"
+        for name, system in case["systems"].items():
+            for tokens, row in system.get("glimmer_faster", {}).items():
+                said = f"{row['measured']:.2f}"
+                yield f"{at}: {name} / GLIMMER from memory, {tokens} tokens", said
+            if "limits" in system:
+                over = system["encode"]["median"] / system["limits"]["encode"]
+                yield f"{at}: {name}, encoding / its limit", f"{over:.2f}"
+
+
+def scaling(report: dict[str, Any]) -> Iterator[Figure]:
+    size, off = report["settings"]["size"], report["off_line"].values()
+    yield f"{size}: slope in k / the matrix work's", f"{report['slope_over_work']:.2f}"
+    yield f"{size}: times in k off a line at most", f"{max(map(abs, off)):.1%}"
 
 
 def decoding(report: dict[str, Any]) -> Iterator[Figure]:
@@ -46,6 +61,14 @@ def training(report: dict[str, Any]) -> Iterator[Figure]:
         yield f"{at}: glimmer / fid, step", f"{1 / row['measured']:.2f}"
         for name, system in case["systems"].items():
             yield f"{at}: {name}, share of the peak", f"{system['share_of_peak']:.0%}"
+            if "memory" in system:
+                plain, remat = (system["memory"][key]["peak"] for key in ("false", "true"))
+                yield f"{at}: {name}, MiB, and rematerialised", f"{plain:,.0f}, {remat:,.0f}"
+        if "peer" in case:
+            faster = case["peer"]["ours_faster"]["fid"]["measured"]
+            yield f"{at}: Hugging Face's FiD / ours, step", f"{faster:.2f}"
+        if "input" in case:
+            yield f"{at}: step / batch of input, glimmer", f"{case['input']['glimmer']:.0f}"
 
 
 def startup(report: dict[str, Any]) -> Iterator[Figure]:
@@ -70,6 +93,8 @@ def serving(report: dict[str, Any]) -> Iterator[Figure]:
 
 FIGURES: dict[str, Callable[[dict[str, Any]], Iterator[Figure]]] = {
     "inference": inference,
+    "peers": peers,
+    "scaling": scaling,
     "decoding": decoding,
     "memory": memory,
     "training": training,

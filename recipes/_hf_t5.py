@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 
-def serve(build: Callable[[Any, dict[str, Any]], tuple[dict, Callable[[], dict]]]) -> None:
+def serve(
+    build: Callable[[Any, dict[str, Any]], tuple[dict, Callable[[], dict]]], training: bool = False
+) -> None:
     """`build(model, settings)` warms up, and gives what to tell of that and the round's call."""
     settings = json.loads(sys.argv[1])
     try:
@@ -33,12 +35,12 @@ def serve(build: Callable[[Any, dict[str, Any]], tuple[dict, Callable[[], dict]]
         feed_forward_proj="gated-gelu",
         tie_word_embeddings=False,
         decoder_start_token_id=0,
-        dropout_rate=0.0,
+        dropout_rate=settings.get("dropout", 0.0),
     )
-    model = transformers.T5ForConditionalGeneration(config).eval()
+    model = transformers.T5ForConditionalGeneration(config).train(training)
     # Nothing ends an answer early: all have the length that is asked for.
     model.generation_config.eos_token_id = None
-    with torch.inference_mode():
+    with torch.inference_mode(not training):
         told, ask = build(model, settings)
         ready = {
             "torch": torch.__version__,

@@ -3,13 +3,12 @@
 import argparse
 import contextlib
 import json
-import statistics
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from _benchmark import cores, spread
+from _benchmark import cores
 
 from glimmer_keras.models.sizes import size_arguments
 
@@ -26,7 +25,7 @@ class PeerProcess:
                 f'"glimmer_keras[torch]" transformers. Received: {self.ready["error"]}'
             )
 
-    def __call__(self) -> dict[str, float]:
+    def __call__(self) -> dict[str, Any]:
         print(file=self.process.stdin, flush=True)
         return self.read()
 
@@ -45,9 +44,9 @@ def start_peer(size: str, batch: int, options: argparse.Namespace) -> Iterator[P
         return
     settings = {
         "batch": batch,
-        "k": options.k,
+        "passages": list(dict.fromkeys((options.k, options.m))),
         "passage_length": options.passage_length,
-        "answer_length": options.answer_length,
+        "answers": options.answers,
     }
     with peer_process("_hf_fid.py", size, settings, options.peer_python) as process:
         yield process
@@ -65,16 +64,3 @@ def peer_process(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield PeerProcess(process)
-
-
-def peer_report(ready: dict, rounds: list[dict[str, float]], times: dict) -> dict[str, Any]:
-    """The peer's seconds a question, and how many times as fast our FiD is."""
-    seconds = {part: [done[part] for done in rounds] for part in ("encode", "whole")}
-    return {
-        **ready,
-        "seconds": {part: spread(values) for part, values in seconds.items()},
-        "our_fid_speed": {
-            part: statistics.median(values) / statistics.median(times["fid", part])
-            for part, values in seconds.items()
-        },
-    }

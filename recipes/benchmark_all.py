@@ -28,8 +28,16 @@ from rich.console import Console
 # What belongs to `--quick`, and to the full run; CORPUS and PEER are put in. `None` leaves it out.
 SETTINGS: dict[str, tuple[str | None, str]] = {
     "inference": (
-        "--size small --k 10 --batch 1 --answer-length 8 --repeats 3 PEER",
-        "--size base --batch 1 --answer-length 16 --repeats 5 PEER",
+        "--size small --k 10 --batch 1 --answer-length 8 --repeats 3",
+        "--size base --batch 1 --answer-length 16 --repeats 5",
+    ),
+    "peers": (
+        "--size small --k 10 --m 2 --answers 1,8 --repeats 3 PEER",
+        "--size base --answers 1,4,16 --repeats 5 PEER",
+    ),
+    "scaling": (
+        "--size small --passages 5,10,20 --repeats 3",
+        "--size base --passages 5,10,25,50,100 --repeats 5",
     ),
     "decoding": (
         "--size small --batch 1,16 --answer-length 8 --repeats 3 PEER",
@@ -41,7 +49,7 @@ SETTINGS: dict[str, tuple[str | None, str]] = {
     ),
     "training": (
         "--size small --k 10 --batch 1 --repeats 2",
-        "--size small --k 25 --batch 4 --repeats 5",
+        "--size small --k 25 --batch 4 --repeats 5 --memory PEER",
     ),
     "startup": (
         "--size small --repeats 1 --questions 200",

@@ -29,7 +29,6 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras_hub
 import numpy as np
 from _benchmark import (
     Peak,
@@ -42,6 +41,7 @@ from _benchmark import (
     run_cases,
     spread,
 )
+from _keras_hub_fid import keras_hub_fid, prompt
 from _matrix_work import decoder_work, token_bytes
 from _peer import PeerProcess, peer_process
 from keras import ops
@@ -49,16 +49,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from glimmer_keras import Glimmer, GlimmerBackbone
-from glimmer_keras.models.t5_weights import quiet_masks, to_t5
 
 PARTS = ("token", "first", "memory")
-
-
-class KerasHubDecoding(keras_hub.models.T5Seq2SeqLM):
-    """KerasHub's, with encoded states at hand: it is given them in place of token ids."""
-
-    def call_encoder(self, token_ids, padding_mask):
-        return token_ids
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -105,11 +97,9 @@ def build(size: str, options: argparse.Namespace) -> dict[str, Any]:
     for name in ("", *options.variant):
         settings = settings_of(name) if name else {}
         systems[name or "ours"] = Glimmer.fid(size, dtype=options.dtype, **settings)
-    with quiet_masks():
-        systems["keras_hub"] = KerasHubDecoding(to_t5(systems["ours"].backbone))
     for system in systems.values():
         system.compile(sampler="greedy")
-    return systems
+    return systems | {"keras_hub": keras_hub_fid(systems["ours"])}
 
 
 def measure(
@@ -179,28 +169,16 @@ def compile_parts(system: Any, batch: int, options: argparse.Namespace) -> tuple
         project = system.backbone.decoder.project_memory
         calls["memory"], read, _ = fastest(project, system, (states, mask), options.jit)
 
-        def decode(prompt, read):
-            return system.answer_from(prompt, {}, memory=read)["decoder_token_ids"]
+        def decode(asked, read):
+            return system.answer_from(asked, {}, memory=read)["decoder_token_ids"]
     else:
-        read = {
-            "encoder_token_ids": ops.reshape(states, (batch, -1, dim)),
-            "encoder_padding_mask": ops.cast(ops.reshape(mask, (batch, -1)), "int32"),
-        }
+        read, decode = states, system.answer
 
-        def decode(prompt, read):
-            return system.generate_step(read | prompt)["decoder_token_ids"]
-
-    def prompt(tokens):
-        ids = np.zeros((batch, tokens + 1), "int32")
-        real = np.arange(tokens + 1)[None] < np.ones((batch, 1))
-        inputs = {"decoder_token_ids": ids, "decoder_padding_mask": real}
-        return {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
-
-    whole = (prompt(options.answer_length), read)
+    whole = (prompt(batch, options.answer_length), read)
     calls["whole"], tokens, jit = fastest(decode, system, whole, options.jit)
     # Compiled the same way, or their difference is of no use.
     same = {"xla": "on", "graph": "off"}.get(jit, options.jit)
-    calls["first"], _, _ = fastest(decode, system, (prompt(1), read), same)
+    calls["first"], _, _ = fastest(decode, system, (prompt(batch, 1), read), same)
     return calls, jit, ops.convert_to_numpy(tokens).tolist()
 
 

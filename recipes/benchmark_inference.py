@@ -11,12 +11,10 @@ Parts: `rerank` (question, stage A, scores, selection), `encode` (the rest of th
 
 Prints tables and writes DIR/inference-BACKEND.json. Weights, memory and token ids are random, no
 input is padded. Expect a few minutes for small on two cores, half an hour for base.
-`--peer hf` adds FiD on Hugging Face's T5, timed in the same rounds by a child process.
 """
 
 import argparse
 import statistics
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -33,7 +31,6 @@ from _benchmark import (
     spread,
 )
 from _matrix_work import answering_work, decoder_positions, decoding_seconds
-from _peer import peer_report, start_peer
 from rich.console import Console
 from rich.table import Table
 
@@ -54,8 +51,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
     )
-    parser.add_argument("--peer", choices=["hf"])
-    parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
     return read_arguments(parser, arguments)
 
 
@@ -65,33 +60,30 @@ def measure(
     """Compile and time all systems at one size and batch."""
     calls: dict[tuple, Any] = {}
     systems: dict[str, dict[str, Any]] = {}
-    with start_peer(size, batch, options) as ask_peer:
-        for name, reader in readers.items():
-            parts, choices, answers = compile_parts(
-                reader, make_inputs(reader, batch, options), options.jit
-            )
-            calls |= {(name, part): call for part, call in parts.items()}
-            passage = options.passage_length - options.question_length
-            lengths = (options.k, options.question_length, passage, options.answer_length)
-            work = answering_work(reader.backbone, *lengths)
-            systems[name] = {
-                "layers": reader.backbone.layer_counts,
-                "jit": choices,
-                "work": {part: asdict(value) for part, value in work.items()},
-                "formulas": asdict(formulas(size, name, options)),
-                "parts_agree": answers["decode"] == answers["whole"],
-            }
-        backbone = readers["fid"].backbone
-        peak = Peak(backbone, options.k * options.passage_length, options.jit)
-        reading = ReadSpeed()
-        peer_rounds: list[dict[str, float]] = []
+    for name, reader in readers.items():
+        parts, choices, answers = compile_parts(
+            reader, make_inputs(reader, batch, options), options.jit
+        )
+        calls |= {(name, part): call for part, call in parts.items()}
+        passage = options.passage_length - options.question_length
+        lengths = (options.k, options.question_length, passage, options.answer_length)
+        work = answering_work(reader.backbone, *lengths)
+        systems[name] = {
+            "layers": reader.backbone.layer_counts,
+            "jit": choices,
+            "work": {part: asdict(value) for part, value in work.items()},
+            "formulas": asdict(formulas(size, name, options)),
+            "parts_agree": answers["decode"] == answers["whole"],
+        }
+    backbone = readers["fid"].backbone
+    peak = Peak(backbone, options.k * options.passage_length, options.jit)
+    reading = ReadSpeed()
 
-        def between():
-            peak.measure()
-            reading.measure()
-            peer_rounds.extend([ask_peer()] if ask_peer else [])
+    def between():
+        peak.measure()
+        reading.measure()
 
-        times = interleaved(calls, options.repeats, between)
+    times = interleaved(calls, options.repeats, between)
     times = {key: [value / batch for value in values] for key, values in times.items()}
     for (name, part), values in times.items():
         systems[name].setdefault("seconds", {})[part] = spread(values)
@@ -122,8 +114,6 @@ def measure(
         for span in SPANS
         for slow, fast in PAIRS
     ]
-    if ask_peer:
-        case["peer"] = peer_report(ask_peer.ready, peer_rounds, times)
     return case
 
 
@@ -184,11 +174,6 @@ def print_case(console: Console, case: dict[str, Any], options: argparse.Namespa
         limit = system["limit"]["whole"] / seconds["whole"]["median"]
         cells += [f"{share:.0%}" for share in (system["encoder_share_of_peak"], limit)]
         table.add_row(f"{name} {reads}", *cells, jit)
-    if "peer" in case:
-        seconds, faster = case["peer"]["seconds"], case["peer"]["our_fid_speed"]
-        cells = [f"{1000 * seconds[part]['median']:.1f}" for part in ("whole", "encode")]
-        ours = f"our fid: {faster['whole']:.2f} times as fast"
-        table.add_row("hf fid", cells[0], "-", cells[1], "-", ours, "-", "eager")
     console.print(table)
     predictions = ("formulas", "projections", "work", "limit")
     titles = ("formulas", "projections", "all matrix work", "machine's limits")

@@ -6,17 +6,30 @@ other in turn, from arrays already on the device. Beside the ratio stands what t
 predict: 3 times the forward work of all that is trained, plus once the teacher, which reads each
 passage alone; and the same sum over the exact matrix work of the models as built.
 
+`--peer hf` adds the step of FiD on Hugging Face's T5, with Adafactor too, in a child process in the
+same rounds. `--memory` adds each system's greatest resident memory over what there was before its
+first step, with and without `compile(rematerialize=True)`, each in a process of its own; and how
+many times as fast as the step the input pipeline, `data.mixture`, gives batches of such shapes.
+
 Prints a table and writes DIR/training-BACKEND.json. Weights and token ids are random, no input is
-padded. Expect a few minutes for small on two cores; with XLA on TensorFlow's CPU backend several
-times that, since dropout is slow there (`--jit off`).
+padded. Freed memory is kept (`training.keep_freed_memory`), but where memory is measured. Expect a
+few minutes for small on two cores; with XLA on TensorFlow's CPU backend several times that, since
+dropout is slow there (`--jit off`).
 """
 
 import argparse
+import contextlib
+import json
 import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-import keras
+import keras_hub
 import numpy as np
 from _benchmark import (
     Peak,
@@ -29,22 +42,35 @@ from _benchmark import (
     spread,
 )
 from _matrix_work import training_work
-from keras import ops
+from _peer import PeerProcess, peer_process
+from _training_parts import build_system, make_batch
+from _world_tasks import world_tasks
 from rich.console import Console
 from rich.table import Table
 
-from glimmer_keras import Glimmer, flops
+from glimmer_keras import Glimmer, GlimmerPreprocessor, flops
+from glimmer_keras.data import mixture
 from glimmer_keras.models.sizes import SYSTEMS
+from glimmer_keras.models.t5_weights import PRESETS
+from glimmer_keras.pipelines import tokenize
+from glimmer_keras.training import keep_freed_memory
+
+BATCHES = 100  # of the input pipeline, timed
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    return run_cases("training", parse(arguments), build, measure, print_case)
+    options = parse(arguments)
+    keep_freed_memory()
+    return run_cases("training", options, build, measure, print_case)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
     add_arguments(parser, batch=[1])
     parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--memory", action="store_true", help="measure memory and input too")
+    parser.add_argument("--peer", choices=["hf"])
+    parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
     parser.add_argument(
         "--jit", choices=["auto", "on", "off"], default="auto", help="XLA, on TensorFlow"
     )
@@ -52,42 +78,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def build(size: str, options: argparse.Namespace) -> dict[str, Glimmer]:
-    """FiD and GLIMMER with random weights and the paper's optimizer."""
-    jit: str | bool = "auto"
-    if keras.backend.backend() == "tensorflow" and options.jit != "auto":
-        jit = options.jit == "on"
-    readers = {}
-    for system in ("fid", "glimmer"):
-        selected = {"num_selected": options.m} if system == "glimmer" else {}
-        readers[system] = Glimmer.from_size(
-            size, system, dtype=options.dtype, dropout=options.dropout, **selected
-        )
-        readers[system].compile(jit_compile=jit)
-    return readers
-
-
-def make_batch(reader: Glimmer, batch: int, options: argparse.Namespace) -> tuple:
-    """Inputs, labels and label weights, random, on the device."""
-    rng = np.random.default_rng(0)
-    passage = options.passage_length - options.question_length
-    inputs: dict[str, Any] = {}
-    for name, shape in {
-        "question": (batch, options.question_length),
-        "passage": (batch, options.k, passage),
-        "decoder": (batch, options.answer_length),
-    }.items():
-        ids = rng.integers(2, reader.backbone.vocabulary_size, shape)
-        inputs[f"{name}_token_ids"] = ops.convert_to_tensor(ids, dtype="int32")
-        inputs[f"{name}_padding_mask"] = ops.ones(shape, dtype="bool")
-    labels = ops.roll(inputs["decoder_token_ids"], -1, axis=1)
-    return inputs, labels, ops.ones(labels.shape, dtype="float32")
+    return {system: build_system(size, system, options) for system in ("fid", "glimmer")}
 
 
 def measure(
     readers: dict[str, Glimmer], size: str, batch: int, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Time steps of both systems at one size and batch."""
-    calls, systems, last_loss = {}, {}, {}
+    calls: dict[str, Callable] = {}
+    systems: dict[str, dict[str, Any]] = {}
+    last_loss: dict[str, float] = {}
+    peer_rounds: list[float] = []
     passage = options.passage_length - options.question_length
     lengths = (options.k, options.question_length, passage, options.answer_length)
     for name, reader in readers.items():
@@ -107,7 +108,11 @@ def measure(
         }
     tokens = options.k * options.passage_length
     peak = Peak(readers["fid"].backbone, tokens, "best")
-    times = interleaved(calls, options.repeats, peak.measure)
+    with start_peer(size, batch, options) as ask_peer:
+        if ask_peer:
+            calls["hf fid"] = lambda: peer_rounds.append(ask_peer()["step"])
+            peer = ask_peer.ready
+        times = interleaved(calls, options.repeats, peak.measure)
     speed = statistics.median(peak.rounds)
     for name, system in systems.items():
         system["seconds"] = spread(times[name])
@@ -120,13 +125,68 @@ def measure(
         "projections": fid["work"]["projections"] / glimmer["work"]["projections"],
         "work": sum(fid["work"].values()) / sum(glimmer["work"].values()),
     }
-    return {
+    case: dict[str, Any] = {
         "size": size,
         "batch": batch,
         "systems": systems,
         "ratio": ratio(times["fid"], times["glimmer"], predicted),
         "peak": peak.report(),
     }
+    if peer_rounds:
+        faster = {name: ratio(peer_rounds, times[name], {}) for name in systems}
+        case["peer"] = {**peer, "seconds": spread(peer_rounds), "ours_faster": faster}
+    if options.memory:
+        for name, system in systems.items():
+            system["memory"] = {
+                str(remat).lower(): step_memory(size, name, batch, remat, options)
+                for remat in (False, True)
+            }
+        supply = batch_seconds(batch, options)
+        case["input"] = {"batch_seconds": supply}
+        for name, system in systems.items():
+            case["input"][name] = system["seconds"]["median"] / supply["median"]
+    return case
+
+
+@contextlib.contextmanager
+def start_peer(size: str, batch: int, options: argparse.Namespace) -> Iterator[PeerProcess | None]:
+    if options.peer is None:
+        yield None
+        return
+    names = ("k", "passage_length", "answer_length", "dropout")
+    settings = {"batch": batch, **{name: getattr(options, name) for name in names}}
+    with peer_process("_hf_training.py", size, settings, options.peer_python) as process:
+        yield process
+
+
+def step_memory(
+    size: str, system: str, batch: int, rematerialize: bool, options: argparse.Namespace
+) -> dict[str, float]:
+    """MiB that the steps of one system take at their greatest, in a process of its own."""
+    told = {"name": size, "system": system, "rows": batch, "rematerialize": rematerialize}
+    script = str(Path(__file__).with_name("_training_parts.py"))
+    command = [sys.executable, script, json.dumps({**vars(options), **told})]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def batch_seconds(batch: int, options: argparse.Namespace) -> dict[str, float]:
+    """Of one batch of a mixture of the generated world's tasks, at the lengths that are asked."""
+    corpus, tasks, _ = world_tasks(seed=0, people=200)
+    rng = np.random.default_rng(0)
+    tasks = [t.with_retrieved(rng.integers(len(corpus), size=(len(t), options.k))) for t in tasks]
+    tokenizer = keras_hub.models.T5Tokenizer.from_preset(str(PRESETS / "tiny_world"))
+    passage = options.passage_length - options.question_length
+    lengths = (options.question_length, passage, options.answer_length)
+    tokens, passages = tokenize(tasks, corpus, GlimmerPreprocessor(tokenizer, *lengths))
+    batches = iter(mixture(tokens, passages, batch))
+    next(batches)
+    taken = []
+    for _ in range(BATCHES):
+        started = time.perf_counter()
+        next(batches)
+        taken.append(time.perf_counter() - started)
+    return spread(taken)
 
 
 def formulas(size: str, system: str, options: argparse.Namespace) -> float:
@@ -163,7 +223,19 @@ def print_case(console: Console, case: dict[str, Any], options: argparse.Namespa
         table.add_row(
             f"{name} {reads}", *cells, f"{system['share_of_peak']:.0%}", str(system["jit"])
         )
+    if "peer" in case:
+        seconds = case["peer"]["seconds"]
+        cells = [f"{seconds[key]:.3f}" for key in ("median", "min", "max")]
+        ours = case["peer"]["ours_faster"]["fid"]["measured"]
+        table.add_row("hf fid", *cells, f"our fid: {ours:.2f} times as fast", "eager")
     console.print(table)
+    if options.memory:
+        for name, system in case["systems"].items():
+            plain, remat = (system["memory"][key]["peak"] for key in ("false", "true"))
+            console.print(
+                f"{name}: {plain:,.0f} MiB in training, {remat:,.0f} rematerialised; "
+                f"input is {case['input'][name]:.0f} times as fast as the step"
+            )
     row = case["ratio"]
     console.print(
         f"fid/glimmer: {row['measured']:.2f} measured, {row['by_formulas']:.2f} by the formulas, "

@@ -1,7 +1,5 @@
-import importlib.util
 import json
 import math
-import sys
 
 import keras
 import numpy as np
@@ -9,7 +7,6 @@ import pytest
 from _answering_parts import encode_selected, make_inputs, rerank
 from _benchmark import interleaved, jit_choices, ratio
 from _matrix_work import Work, answering_work, decoding_seconds
-from _peer import peer_report, start_peer
 from benchmark_inference import main, parse
 
 from glimmer_keras import Glimmer, GlimmerBackbone
@@ -188,43 +185,6 @@ def test_ratio():
         "by_work": 1.5,
         "over_work": 2.0,
     }
-
-
-def interpreter(path, body):
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
-    return parse([*SHAPES, "--peer", "hf", "--peer-python", str(path)])
-
-
-def test_a_peer_answers_round_by_round(tmp_path):
-    answer = json.dumps({"encode": 2.0, "whole": 3.0})
-    body = f"echo '{{}}'\nwhile read line; do echo '{answer}'; done"
-    options = interpreter(tmp_path / "python", body)
-    with start_peer("tiny", 1, options) as ask:
-        rounds = [ask(), ask()]
-    times = {("fid", "encode"): [1.0], ("fid", "whole"): [2.0]}
-    assert peer_report({}, rounds, times)["our_fid_speed"] == {"encode": 2.0, "whole": 1.5}
-
-
-def test_a_peer_without_packages_says_what_to_install(tmp_path):
-    options = interpreter(tmp_path / "python", f'{sys.executable} -S "$@"')
-    with (
-        pytest.raises(ImportError, match=r"pip install .glimmer_keras\[torch\]. transformers"),
-        start_peer("tiny", 1, options),
-    ):
-        pass
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("torch", "transformers"))),
-    reason="needs torch and transformers",
-)
-def test_the_hugging_face_peer():
-    options = parse([*SHAPES, "--peer", "hf"])
-    with start_peer("tiny", 2, options) as ask:
-        assert ask.ready["answer_length"] == 2
-        assert ask()["encode"] > 0
 
 
 def test_lengths_are_checked(capsys):

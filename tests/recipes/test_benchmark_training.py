@@ -1,10 +1,12 @@
+import importlib.util
 import json
 
+import benchmark_training
 import keras
 import numpy as np
 import pytest
 from _matrix_work import Work, training_work
-from benchmark_training import formulas, main, parse
+from benchmark_training import formulas, main, parse, start_peer, step_memory
 
 from glimmer_keras import GlimmerBackbone
 from glimmer_keras.models.sizes import T5_SIZES
@@ -23,9 +25,20 @@ def small(monkeypatch):
     monkeypatch.setitem(T5_SIZES, "tiny", SMALL)
 
 
-def test_the_report(small, tmp_path):
+def test_the_report(small, tmp_path, monkeypatch):
+    python = tmp_path / "python"  # of a peer that takes 1000 seconds a step
+    steps = """while read line; do echo '{"step": 1000.0}'; done"""
+    python.write_text(f"#!/bin/sh\necho '{{}}'\n{steps}\n")
+    python.chmod(0o755)
+    peaks = {False: 20.0, True: 10.0}
+    monkeypatch.setattr(
+        benchmark_training,
+        "step_memory",
+        lambda size, system, batch, remat, options: {"peak": peaks[remat]},
+    )
     # Without dropout, whose random numbers take XLA most of the compiling.
     rounds = ["--batch", "2", "--repeats", "2", "--dropout", "0"]
+    rounds += ["--memory", "--peer", "hf", "--peer-python", str(python)]
     found = main([*SHAPES, *rounds, "--output", str(tmp_path)])
     written = tmp_path / f"training-{keras.backend.backend()}.json"
     assert json.loads(written.read_text(encoding="utf-8")) == json.loads(json.dumps(found))
@@ -34,6 +47,11 @@ def test_the_report(small, tmp_path):
         assert 0 < system["seconds"]["min"] <= system["seconds"]["median"]
         assert system["share_of_peak"] > 0
         assert np.isfinite(system["loss"])
+        assert system["memory"] == {"false": {"peak": 20.0}, "true": {"peak": 10.0}}
+    fid = case["systems"]["fid"]["seconds"]["median"]
+    assert case["peer"]["ours_faster"]["fid"]["measured"] == pytest.approx(1000.0 / fid)
+    supply = case["input"]["batch_seconds"]["median"]
+    assert case["input"]["fid"] == pytest.approx(fid / supply)
     row = case["ratio"]
     # The teacher: stage B over 2 passages, cross-attention to 3, and a decoder for each.
     assert row["by_formulas"] == pytest.approx(FID / (STUDENT + 60 + 60 + 3 * 56))
@@ -80,3 +98,20 @@ def test_the_teacher_reads_what_dropout_leaves_it():
 
     # One layer of stage B on the selected passage's 5 tokens.
     assert work(0.1).projections - work(0.0).projections == 5 * 480
+
+
+@pytest.mark.slow  # in a process of its own
+def test_memory_of_steps():
+    options = parse([*SHAPES, "--dropout", "0"])
+    assert step_memory("tiny", "glimmer", 2, True, options)["peak"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("torch", "transformers"))),
+    reason="needs torch and transformers",
+)
+def test_the_hugging_face_peer():
+    with start_peer("tiny", 2, parse([*SHAPES, "--peer", "hf"])) as ask:
+        assert ask.ready["loss"] > 0
+        assert ask()["step"] > 0
