@@ -3,6 +3,7 @@ from keras import ops
 
 from glimmer_keras.layers.attention import Attention
 from glimmer_keras.layers.feed_forward import FeedForward, get_activation, serialize_activation
+from glimmer_keras.layers.group_size import group_size
 from glimmer_keras.layers.rematerialized import rematerialized
 from glimmer_keras.layers.t5_norm import T5Norm
 
@@ -119,12 +120,21 @@ class EncoderStack(keras.layers.Layer):
         shape = ops.shape(states)
         x = ops.reshape(ops.cast(states, self.compute_dtype), (-1, *shape[-2:]))
         mask = ops.reshape(ops.cast(padding_mask, "bool"), (-1, 1, 1, shape[-2]))
+        group = 0 if training else group_size(*x.shape[:2])
+        if group:
+            grouped = [ops.reshape(t, (-1, group, *t.shape[1:])) for t in (x, mask)]
+            x = ops.map(lambda part: self._run(part[0], part[1], bias, training), grouped)
+        else:
+            x = self._run(x, mask, bias, training)
+        return ops.reshape(x, shape)
+
+    def _run(self, x, mask, bias, training):
         for block in self.blocks:
             if training and self.rematerialize:
                 x = rematerialized(block)(x, mask, bias)
             else:
                 x = block(x, attention_mask=mask, bias=bias, training=training)
-        return ops.reshape(x, shape)
+        return x
 
     def compute_output_shape(self, states_shape, *args, **kwargs):
         return states_shape
