@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from typing import Any
 from _benchmark import cores
 
 from glimmer_keras.models.sizes import size_arguments
+
+
+def add_peer_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--peer", choices=["hf"])
+    parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
 
 
 class PeerProcess:

@@ -25,7 +25,6 @@ import argparse
 import contextlib
 import inspect
 import statistics
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,7 +42,7 @@ from _benchmark import (
 )
 from _keras_hub_fid import keras_hub_fid, prompt
 from _matrix_work import decoder_work, token_bytes
-from _peer import PeerProcess, peer_process
+from _peer import PeerProcess, add_peer_arguments, peer_process
 from keras import ops
 from rich.console import Console
 from rich.table import Column, Table
@@ -70,8 +69,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
     )
-    parser.add_argument("--peer", choices=["hf"])
-    parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
+    add_peer_arguments(parser)
     parser.add_argument("--output", metavar="DIR")
     options = parser.parse_args(arguments)
     if options.answer_length < 2:

@@ -16,7 +16,6 @@ is padded. Expect ten minutes for base on two cores, and 10 GB.
 
 import argparse
 import statistics
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +35,7 @@ from _benchmark import (
 )
 from _keras_hub_fid import KerasHubFiD, keras_hub_fid, prompt
 from _matrix_work import answering_work, decoder_positions, decoding_seconds
-from _peer import start_peer
+from _peer import add_peer_arguments, start_peer
 from keras import ops
 from rich.console import Console
 from rich.table import Table
@@ -65,8 +64,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
     )
-    parser.add_argument("--peer", choices=["hf"])
-    parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
+    add_peer_arguments(parser)
     parser.add_argument("--output", metavar="DIR")
     options = parser.parse_args(arguments)
     if not 1 <= options.question_length < options.passage_length:

@@ -42,7 +42,7 @@ from _benchmark import (
     spread,
 )
 from _matrix_work import training_work
-from _peer import PeerProcess, peer_process
+from _peer import PeerProcess, add_peer_arguments, peer_process
 from _training_parts import build_system, make_batch
 from _world_tasks import world_tasks
 from rich.console import Console
@@ -69,8 +69,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_arguments(parser, batch=[1])
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--memory", action="store_true", help="measure memory and input too")
-    parser.add_argument("--peer", choices=["hf"])
-    parser.add_argument("--peer-python", default=sys.executable, help="with torch, transformers")
+    add_peer_arguments(parser)
     parser.add_argument(
         "--jit", choices=["auto", "on", "off"], default="auto", help="XLA, on TensorFlow"
     )
