@@ -4,6 +4,7 @@ from keras import ops
 from glimmer_keras.layers.attention import check_key_value_heads
 from glimmer_keras.layers.decoder_block import DecoderBlock
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
+from glimmer_keras.layers.group_size import group_size
 from glimmer_keras.layers.relative_position_bias import RelativePositionBias
 from glimmer_keras.layers.rematerialized import rematerialized
 from glimmer_keras.layers.t5_norm import T5Norm
@@ -128,12 +129,17 @@ class FiDDecoder(keras.layers.Layer):
         training=None,
     ):
         memory, memory_mask = self.project_memory(
-            passage_states, passage_mask, question_states, question_mask
+            passage_states, passage_mask, question_states, question_mask, training
         )
         return self.decode(embeddings, padding_mask, memory, memory_mask, training)
 
     def project_memory(
-        self, passage_states, passage_mask, question_states=None, question_mask=None
+        self,
+        passage_states,
+        passage_mask,
+        question_states=None,
+        question_mask=None,
+        training=None,
     ):
         """Cross-attention keys and values of everything the decoder reads, once per answer.
 
@@ -150,7 +156,17 @@ class FiDDecoder(keras.layers.Layer):
             question_states = ops.cast(question_states, self.compute_dtype)
             states = ops.concatenate([question_states, states], axis=1)
             mask = ops.concatenate([ops.cast(question_mask, "bool"), mask], axis=1)
-        return tuple(block.project_memory(states) for block in self.blocks), mask
+        return self._project(states, training), mask
+
+    def _project(self, states, training):
+        def project(states):
+            return tuple(block.project_memory(states) for block in self.blocks)
+
+        group = 0 if training else group_size(*states.shape[:2])
+        if not group:
+            return project(states)
+        projected = ops.map(project, ops.reshape(states, (-1, group, *states.shape[1:])))
+        return keras.tree.map_structure(lambda x: ops.reshape(x, (-1, *x.shape[2:])), projected)
 
     def project_each(self, passage_states, passage_mask, question_states=None, question_mask=None):
         """As `project_memory`, but for reading each passage alone.
@@ -161,13 +177,14 @@ class FiDDecoder(keras.layers.Layer):
         """
         _, passages, length = ops.shape(passage_states)[:3]
         states = ops.reshape(passage_states, (-1, length, self.hidden_dim))
+        # As in training, which differentiates it: not in groups.
         memory, mask = self.project_memory(
-            states[:, None], ops.reshape(passage_mask, (-1, 1, length))
+            states[:, None], ops.reshape(passage_mask, (-1, 1, length)), training=True
         )
         if question_states is None:
             return memory, mask
         question, question_mask = self.project_memory(
-            question_states[:, None], question_mask[:, None]
+            question_states[:, None], question_mask[:, None], training=True
         )
 
         def join(first, second, axis):
