@@ -18,7 +18,7 @@ the whole empty answer through the decoder beforehand, which the slope spreads o
 The decoder is the same in FiD, LUMEN and GLIMMER. `--variant NAME=VALUE[,NAME=VALUE]` adds one
 with other settings of `GlimmerBackbone`, with a floor of its own. Prints tables and writes
 DIR/decoding-BACKEND.json. Weights and encoded states are random. At batch 16 of base each system
-has 2 GB of keys and values: expect to need 12 GB.
+has 2 GB of keys and values: JAX takes some 12 GB, TensorFlow with KerasHub's model over 20.
 """
 
 import argparse
