@@ -1,5 +1,6 @@
 """What README.md tells a newcomer to type works. Blocks under `<!-- not run: why -->` are left."""
 
+import functools
 import importlib.util
 import re
 import shlex
@@ -8,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import keras
 import pytest
 
 from glimmer_keras.cli.main import make_parser
@@ -72,9 +74,14 @@ def check_glimmer(arguments):
             raise AssertionError(f"no such command: glimmer {shlex.join(arguments)}") from end
 
 
-def check_flags(script, arguments):
+@functools.cache
+def help_of(script):
     command = [sys.executable, str(script), "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def check_flags(script, arguments):
+    shown = help_of(script)
     for argument in arguments:
         flag = argument.partition("=")[0]
         assert not flag.startswith("--") or flag in shown, f"{script.name} has no {flag}"
@@ -87,6 +94,7 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch):
         exec(compile("\n" * (line - 1) + text, "README.md", "exec"), namespace)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
 def test_commands_exist():
     commands = [words for _, text in blocks_of(README, "bash") for words in commands_of(text)]
     assert commands
