@@ -28,19 +28,25 @@ def make_inputs(reader: Glimmer, batch: int, options: argparse.Namespace) -> dic
     def ids(*shape):
         return rng.integers(2, backbone.vocabulary_size, shape).astype("int32")
 
-    answer = np.zeros((batch, options.answer_length + 1), "int32")
     inputs: dict[str, Any] = {
         "question_token_ids": ids(batch, options.question_length),
         "question_padding_mask": np.ones((batch, options.question_length), "bool"),
         "passage_padding_mask": np.ones(passages, "bool"),
-        "decoder_token_ids": answer,
-        "decoder_padding_mask": np.arange(answer.shape[1])[None] < np.ones((batch, 1)),
+        **prompt(batch, options.answer_length),
     }
     if backbone.layer_counts["memory"]:
         memory = rng.normal(size=(*passages, backbone.hidden_dim)).astype("float32")
         inputs["passage_memory"] = ops.cast(memory, backbone.compute_dtype)
     else:
         inputs["passage_token_ids"] = ids(*passages)
+    return {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
+
+
+def prompt(batch: int, tokens: int) -> dict[str, Any]:
+    """A start token, and room for `tokens` more."""
+    ids = np.zeros((batch, tokens + 1), "int32")
+    real = np.arange(tokens + 1)[None] < np.ones((batch, 1))
+    inputs = {"decoder_token_ids": ids, "decoder_padding_mask": real}
     return {name: ops.convert_to_tensor(value) for name, value in inputs.items()}
 
 

@@ -35,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser, batch: list[int]) -> None:
     parser.add_argument("--output", metavar="DIR")
 
 
+def add_jit_argument(parser: argparse.ArgumentParser) -> None:
+    """Which of the ways of `jit_choices` to take."""
+    parser.add_argument(
+        "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
+    )
+
+
 def numbers(text: str) -> list[int]:
     """An option's `1,4`."""
     return [int(number) for number in text.split(",")]

@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras_hub
-import numpy as np
 from keras import ops
 
 from glimmer_keras import Glimmer
@@ -37,11 +36,3 @@ def keras_hub_fid(fid: Glimmer) -> KerasHubFiD:
         peer = KerasHubFiD(to_t5(fid.backbone))
     peer.compile(sampler="greedy")
     return peer
-
-
-def prompt(batch: int, tokens: int) -> dict[str, Any]:
-    """A start token, and room for `tokens` more."""
-    ids = np.zeros((batch, tokens + 1), "int32")
-    real = np.arange(tokens + 1)[None] < np.ones((batch, 1))
-    inputs = {"decoder_token_ids": ids, "decoder_padding_mask": real}
-    return {name: ops.convert_to_tensor(value) for name, value in inputs.items()}

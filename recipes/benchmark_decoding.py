@@ -29,9 +29,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from _answering_parts import prompt
 from _benchmark import (
     Peak,
     ReadSpeed,
+    add_jit_argument,
     fastest,
     interleaved,
     numbers,
@@ -40,7 +42,7 @@ from _benchmark import (
     run_cases,
     spread,
 )
-from _keras_hub_fid import keras_hub_fid, prompt
+from _keras_hub_fid import keras_hub_fid
 from _matrix_work import decoder_work, token_bytes
 from _peer import PeerProcess, add_peer_arguments, peer_process
 from keras import ops
@@ -66,9 +68,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--variant", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
-    parser.add_argument(
-        "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
-    )
+    add_jit_argument(parser)
     add_peer_arguments(parser)
     parser.add_argument("--output", metavar="DIR")
     options = parser.parse_args(arguments)

@@ -23,6 +23,7 @@ from _benchmark import (
     Peak,
     ReadSpeed,
     add_arguments,
+    add_jit_argument,
     interleaved,
     print_limits,
     ratio,
@@ -48,9 +49,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
     add_arguments(parser, batch=[1, 4])
-    parser.add_argument(
-        "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
-    )
+    add_jit_argument(parser)
     return read_arguments(parser, arguments)
 
 

@@ -20,20 +20,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from _answering_parts import make_inputs
+from _answering_parts import make_inputs, prompt
 from _benchmark import (
     Peak,
     ReadSpeed,
     Times,
+    add_jit_argument,
     fastest,
     interleaved,
     numbers,
     print_limits,
     ratio,
+    read_arguments,
     run_cases,
     spread,
 )
-from _keras_hub_fid import KerasHubFiD, keras_hub_fid, prompt
+from _keras_hub_fid import KerasHubFiD, keras_hub_fid
 from _matrix_work import answering_work, decoder_positions, decoding_seconds
 from _peer import add_peer_arguments, start_peer
 from keras import ops
@@ -61,14 +63,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--answers", type=numbers, default=[1, 4, 16], help="their tokens")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
-    parser.add_argument(
-        "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
-    )
+    add_jit_argument(parser)
     add_peer_arguments(parser)
     parser.add_argument("--output", metavar="DIR")
-    options = parser.parse_args(arguments)
-    if not 1 <= options.question_length < options.passage_length:
-        parser.error("--question-length must be from 1 to under --passage-length")
+    options = read_arguments(parser, arguments)
     if not 1 <= options.m <= options.k:
         parser.error("--m must be from 1 to --k")
     return options

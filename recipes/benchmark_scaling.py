@@ -22,11 +22,13 @@ import numpy as np
 from _answering_parts import make_inputs
 from _benchmark import (
     Peak,
+    add_jit_argument,
     fastest,
     interleaved,
     machine,
     numbers,
     print_limits,
+    read_arguments,
     spread,
     write_report,
 )
@@ -74,16 +76,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--passage-length", type=int, default=352, help="with the question")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", choices=["float32", "mixed_bfloat16"], default="float32")
-    parser.add_argument(
-        "--jit", choices=["on", "off", "best"], default="best", help="XLA, on TensorFlow"
-    )
+    add_jit_argument(parser)
     parser.add_argument("--output", metavar="DIR")
-    options = parser.parse_args(arguments)
+    options = read_arguments(parser, arguments)
     options.passages = sorted(set(options.passages))
     if len(options.passages) < 2 or options.passages[0] < options.m:
         parser.error("--passages must be two numbers or more, each at least --m")
-    if not 1 <= options.question_length < options.passage_length:
-        parser.error("--question-length must be from 1 to under --passage-length")
     return options
 
 

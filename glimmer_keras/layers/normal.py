@@ -9,13 +9,13 @@ _loaded_next = ContextVar("loaded_next", default=False)
 
 
 @contextlib.contextmanager
-def loaded_next() -> Iterator[None]:
-    """Weights that `Normal` starts in here start at 0, as others are loaded into them next.
+def loaded_next(loaded: bool = True) -> Iterator[None]:
+    """Weights that `Normal` starts in here start at 0, if others are `loaded` into them next.
 
     That spares the random numbers, which take longer than reading weights from a file and as much
     memory again on JAX.
     """
-    token = _loaded_next.set(True)
+    token = _loaded_next.set(loaded)
     try:
         yield
     finally:

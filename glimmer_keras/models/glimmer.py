@@ -1,5 +1,3 @@
-from contextlib import nullcontext
-
 import keras
 import keras_hub
 from keras import ops
@@ -88,7 +86,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. All else is the preset's.
         """
         check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
-        with loaded_next() if load_weights else nullcontext():
+        with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
 
     def compile(

@@ -1,5 +1,3 @@
-from contextlib import nullcontext
-
 import keras
 import keras_hub
 
@@ -219,7 +217,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
     def from_preset(cls, preset, load_weights=True, **kwargs):
         """As in any KerasHub backbone. Further arguments: `dtype`, `name`, `trainable`."""
         check_preset_arguments(kwargs, ("dtype", "name", "trainable"))
-        with loaded_next() if load_weights else nullcontext():
+        with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
 
     def call(self, inputs, training=None, mask=None):

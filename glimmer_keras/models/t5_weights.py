@@ -58,7 +58,7 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
             + ". Received: "
             + ", ".join(f"{name}={overrides[name]}" for name in wrong)
         )
-    with loaded_next() if load_weights else contextlib.nullcontext():
+    with loaded_next(load_weights):
         backbone = GlimmerBackbone(**system_arguments(system, {**sizes, **overrides}))
     if load_weights:
         copy_t5_weights(t5, backbone)
