@@ -124,6 +124,18 @@ def test_rematerialised_training_is_the_same_in_all_parts(make_model, batch):
     assert losses[0][2] < losses[0][0]
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles")
+def test_decoding_alone_with_xla_gives_the_same(glimmer, batch):
+    x, found = prompts(batch[0], 6), {}
+    for jit in ("auto", True, False):
+        glimmer.compile(jit_compile=jit)
+        assert glimmer.get_compile_config()["jit_compile"] == jit
+        found[jit] = glimmer.generate(x, stop_token_ids=None)["decoder_token_ids"]
+    glimmer.compile()
+    np.testing.assert_array_equal(found["auto"], found[False])
+    np.testing.assert_array_equal(found[True], found[False])
+
+
 def test_named_constructors():
     sizes = {"vocabulary_size": 40, "num_layers": 12}
     counts = {

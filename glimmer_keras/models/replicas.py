@@ -1,0 +1,27 @@
+"""Sums that run over the replicas of `tf.distribute`, each of which sees a part of the batch.
+
+On other backends a program sees the whole batch, and there is one replica.
+"""
+
+import keras
+
+
+def num_replicas():
+    """How many replicas take part in a step, as an int."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def mean_over_replicas(x):
+    """The mean of a tensor over replicas, of the tensor's shape."""
+    if num_replicas() == 1:
+        return x
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None:  # Keras looks at shapes alone, outside of any replica.
+        return x
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
