@@ -50,6 +50,48 @@ def test_no_gradient_leaves_the_weight():
     assert np.all(found[:2, 0] < 1.0)
 
 
+def updated(optimizer, steps=4):
+    """A matrix, a vector and a stack of matrices after some steps, and the bytes of the state."""
+    rng = np.random.default_rng(0)
+    shapes = [(3, 5), (4,), (2, 3, 4)]
+    weights = [keras.Variable(rng.normal(size=shape).astype("float32")) for shape in shapes]
+    optimizer.build(weights)
+    for _ in range(steps):
+        gradients = [rng.normal(size=shape).astype("float32") for shape in shapes]
+        optimizer.apply([ops.convert_to_tensor(gradient) for gradient in gradients])
+    return [ops.convert_to_numpy(weight) for weight in weights], optimizer.variables
+
+
+@pytest.mark.parametrize("options", [{}, {"relative_step": True}, {"clip_threshold": 0.1}])
+def test_updates_are_those_of_keras_without_its_matrices(options):
+    options = {"learning_rate": 0.1, "epsilon_1": 1e-16, **options}
+    found, state = updated(Adafactor(**options))
+    expected, _ = updated(keras.optimizers.Adafactor(**{"relative_step": False, **options}))
+    for weight, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-5)
+    shapes = [tuple(variable.shape) for variable in state if len(variable.shape)]
+    assert shapes == [(3,), (5,), (4,), (2, 3), (2, 4)]
+
+
+def test_accumulated_gradients_make_the_update_of_their_mean():
+    rng = np.random.default_rng(1)
+    start = rng.normal(size=(3, 2)).astype("float32")
+    gradients = rng.normal(size=(4, 3, 2)).astype("float32")
+
+    def run(optimizer, parts):
+        weight = keras.Variable(start)
+        optimizer.build([weight])
+        for part in parts:
+            optimizer.apply([ops.convert_to_tensor(part)])
+        return ops.convert_to_numpy(weight), int(optimizer.iterations)
+
+    found, iterations = run(Adafactor(0.1, gradient_accumulation_steps=2), gradients)
+    means = gradients.reshape(2, 2, 3, 2).mean(axis=1)
+    expected, _ = run(Adafactor(0.1), means)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert iterations == 2
+
+
 @pytest.mark.parametrize("optimizer", [Adafactor(), Adafactor(1e-3, epsilon_1=1e-20)])
 def test_config_round_trip(optimizer):
     config = keras.optimizers.serialize(optimizer)
