@@ -103,33 +103,47 @@ def decoding_seconds(
     return memory_work(backbone, positions).total / macs_per_second + answer * token
 
 
-def training_work(
+def student_work(
     backbone: GlimmerBackbone, passages: int, question: int, passage: int, answer: int
 ) -> Work:
-    """Of one question's training step, everything trained: 3 times forward, plus the teacher."""
+    """Of one question's forward pass in training, memory encoder and all."""
     layers = backbone.layer_counts
     selected = backbone.num_selected or passages
     length = question + passage
-    asked = question if backbone.question_in_decoder else 0
     positions = decoder_positions(backbone, passages, question, passage)
-    student = (
+    return (
         encoder_work(backbone, layers["memory"], 1, question)
         + encoder_work(backbone, layers["memory"], passages, passage)
         + encoder_work(backbone, layers["stage A"], passages, length)
         + encoder_work(backbone, layers["stage B"], selected, length)
         + memory_work(backbone, positions)
         + decoder_work(backbone, answer, positions, answer)
-    ) * 3
+    )
+
+
+def teacher_work(
+    backbone: GlimmerBackbone, passages: int, question: int, passage: int, answer: int
+) -> Work:
+    """Of the distillation's teacher, which reads each passage of one question alone."""
     if backbone.num_selected is None:
-        return student
+        return Work()
+    length = question + passage
+    asked = question if backbone.question_in_decoder else 0
     # Without dropout the teacher reuses what stage B gave for the selected passages.
-    unread = passages if backbone.dropout else passages - selected
+    unread = passages if backbone.dropout else passages - backbone.num_selected
     return (
-        student
-        + encoder_work(backbone, layers["stage B"], unread, length)
+        encoder_work(backbone, backbone.layer_counts["stage B"], unread, length)
         + memory_work(backbone, passages * length + asked)
         + decoder_work(backbone, answer, length + asked, answer) * passages
     )
+
+
+def training_work(
+    backbone: GlimmerBackbone, passages: int, question: int, passage: int, answer: int
+) -> Work:
+    """Of one question's training step, everything trained: 3 times forward, plus the teacher."""
+    lengths = passages, question, passage, answer
+    return student_work(backbone, *lengths) * 3 + teacher_work(backbone, *lengths)
 
 
 def _keys_and_values(backbone: GlimmerBackbone) -> int:
