@@ -6,18 +6,7 @@ import pytest
 from _figures import FIGURES
 from benchmark_data import main, parse
 
-WORDS = [
-    "harp",
-    "camp",
-    "opera",
-    "Torvik",
-    "Mirelda",
-    "founded",
-    "wrote",
-    "sailed",
-    "drew",
-    "built",
-]
+WORDS = ["harp", "camp", "opera", "Torvik", "Mirelda", "founded", "wrote"]
 OPTIONS = ["--k", "3", "--question-length", "8", "--passage-length", "16", "--answer-length", "4"]
 OPTIONS += ["--batch", "8", "--steps", "2", "--repeats", "1", "--share-steps", "500"]
 
