@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     names = [Path(path).name.split(".")[0] for path in args.tasks]
     if len(set(names)) < len(names):
         raise ValueError(f"`TASK` must be files of different names. Received: {names}")
+    if args.num_passages < 1:
+        raise ValueError(f"`--num-passages` must be at least 1. Received: {args.num_passages}")
     tasks = {
         name: read_task(path, name, unanswered="keep")
         for name, path in zip(names, args.tasks, strict=True)

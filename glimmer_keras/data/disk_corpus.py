@@ -207,7 +207,7 @@ def _check_distinct(path: Path, offsets: array, hashes: np.ndarray, rows: np.nda
             while earlier >= 0 and hashes[earlier] == hashes[place + 1]:
                 if id_of(earlier) == id_of(place + 1):
                     raise ValueError(
-                        f"`passages` must have distinct ids. Received: id={id_of(place)!r} "
+                        f"`passages` must have distinct ids. Received: id={id_of(earlier)!r} "
                         f"at rows {rows[earlier]} and {rows[place + 1]}"
                     )
                 earlier -= 1

@@ -142,7 +142,7 @@ def _hits(rows: np.ndarray, gold: list[list[int]], passages: int) -> np.ndarray:
     numbers = np.repeat(np.arange(len(gold)), [len(each) for each in gold])
     pairs = numbers * passages + np.array([row for each in gold for row in each], dtype="int64")
     retrieved = np.arange(len(gold))[:, None] * passages + rows
-    return (np.isin(retrieved, pairs) & (rows >= 0)).any(axis=1)
+    return np.asarray(np.any(np.isin(retrieved, pairs) & (rows >= 0), axis=1))
 
 
 def _overlap(text_of: Callable[[int], _Text], row: int, texts: list[_Text]) -> float:

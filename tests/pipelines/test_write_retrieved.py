@@ -1,8 +1,11 @@
+import importlib
+
 import numpy as np
 import pytest
 
 from glimmer_keras import data, pipelines
-from glimmer_keras.pipelines import write_retrieved as module
+
+MODULE = importlib.import_module("glimmer_keras.pipelines.write_retrieved")
 
 CORPUS = data.Corpus([data.Passage(f"p{n}", "", f"word{n} word{n + 1}") for n in range(6)])
 TASK = data.Task("qa", [data.Example(str(n), "qa", f"word{n}", ("x",)) for n in range(5)])
@@ -29,7 +32,7 @@ class Counting:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr("glimmer_keras.pipelines.write_retrieved.CHUNK", 2)
+    monkeypatch.setattr(MODULE, "CHUNK", 2)
 
 
 def test_rows_and_scores_are_the_retrievers(tmp_path):
@@ -58,7 +61,7 @@ def test_interrupted_it_goes_on(tmp_path):
 def test_a_retriever_of_another_corpus(tmp_path):
     other = data.Corpus([*CORPUS][::-1])
     with pytest.raises(ValueError, match="`retriever` must be of `corpus`, of 6 passages"):
-        module(INDEX, TASK, other, tmp_path / "qa", 2)
+        pipelines.write_retrieved(INDEX, TASK, other, tmp_path / "qa", 2)
     with pytest.raises(ValueError, match="Received: 6 passages"):
-        module(INDEX, TASK, data.Corpus(CORPUS[:5]), tmp_path / "qa", 2)
+        pipelines.write_retrieved(INDEX, TASK, data.Corpus(CORPUS[:5]), tmp_path / "qa", 2)
     assert [*tmp_path.iterdir()] == []
