@@ -15,7 +15,7 @@ def data(report: dict[str, Any]) -> Iterator[Figure]:
         sum(row[key] for row in report["filter"].values()) for key in ("before", "after")
     )
     yield "examples that the relevance filter keeps", f"{after:,} of {before:,}"
-    yield "memory held a passage, bytes", f"{sum(report['held'].values()):.2f}"
+    yield "memory held of the corpus, kB", f"{sum(report['held'].values()) / 1000:,.1f}"
 
 
 def inference(report: dict[str, Any]) -> Iterator[Figure]:

@@ -5,11 +5,11 @@ and <task>-dev.jsonl, the first trained on), or without --data on an invented wo
 laid out on disk, `--k` passages are retrieved by BM25 for each training question, and all token
 ids are kept on disk and memory-mapped. Then
 
-the bytes that a passage takes on disk, and in memory: laid out (all that training holds of the
-corpus), and for comparison as a `Corpus`; the relevance filter: examples of each task before and
-after, and for which reason they were kept; the share of each task in `--share-steps` batches of
-the mixture beside its weight; and the examples a second that `data.mixture` gives, `--steps`
-batches in each round, which one process keeps up.
+the bytes that a passage takes on disk; the memory that training holds of the corpus, whatever its
+length, and for comparison the bytes a passage of a `Corpus`; the relevance filter: examples of
+each task before and after, and for which reason they were kept; the share of each task in
+`--share-steps` batches of the mixture beside its weight; and the examples a second that
+`data.mixture` gives to one process, `--steps` batches in each round.
 
 Prints tables and writes DIR/data-BACKEND.json.
 """
@@ -140,8 +140,8 @@ def on_disk(folder: Path, passages: int) -> dict[str, float]:
 
 def held(
     folder: Path, disk: DiskCorpus, preprocessor: GlimmerPreprocessor
-) -> tuple[dict[str, float], float]:
-    """Bytes of memory a passage: of the corpus on disk and its token ids, and of a `Corpus`.
+) -> tuple[dict[str, int], float]:
+    """Bytes of memory of the corpus on disk and of its token ids, and a passage of a `Corpus`.
 
     What Python and NumPy allocate and keep; memory-mapped pages, which the system takes back when
     it needs them, are not among it.
@@ -156,10 +156,10 @@ def held(
         make()  # what is imported or cached only once belongs to no passage
         tracemalloc.start()
         kept = make()
-        found[name] = tracemalloc.get_traced_memory()[0] / len(disk)
+        found[name] = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
         del kept
-    in_memory = found.pop("Corpus")
+    in_memory = found.pop("Corpus") / len(disk)
     return found, in_memory
 
 
@@ -195,15 +195,14 @@ def rate(
 
 
 def print_report(console: Console, report: dict[str, Any]) -> None:
-    table = Table(title="The relevance filter, and shares of the mixture")
-    for name in ("task", "before", "after", *REASONS, "weight", "share", "off"):
-        table.add_column(name, justify="left" if name == "task" else "right")
-    for name, row in report["filter"].items():
-        share = report["shares"][name]
-        counts = [f"{row[key]:,}" for key in ("before", "after", *REASONS)]
-        numbers = f"{share['weight']:.4f}", f"{share['share']:.4f}", f"{share['off']:+.2%}"
-        table.add_row(name, *counts, *numbers)
-    console.print(table)
+    counts = "before", "after", *REASONS
+    rows = {name: [f"{row[key]:,}" for key in counts] for name, row in report["filter"].items()}
+    console.print(as_table("The relevance filter", counts, rows))
+    rows = {
+        name: [f"{row['weight']:.4f}", f"{row['share']:.4f}", f"{row['off']:+.2%}"]
+        for name, row in report["shares"].items()
+    }
+    console.print(as_table("Shares of the mixture", ("weight", "share", "off"), rows))
     speed = report["examples_per_second"]
     console.print(
         f"Examples a second: {speed['median']:,.0f} ({speed['min']:,.0f} to {speed['max']:,.0f}), "
@@ -212,9 +211,18 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     sizes = ", ".join(f"{name} {size:,.0f}" for name, size in report["on_disk"].items())
     console.print(f"{report['passages']:,} passages; bytes a passage on disk: {sizes}")
     console.print(
-        f"Memory held: {sum(report['held'].values()):.2f} bytes a passage, "
-        f"as a Corpus {report['held_by_corpus']:,.0f}"
+        f"Memory held: {sum(report['held'].values()) / 1000:,.1f} kB, "
+        f"as a Corpus {report['held_by_corpus']:,.0f} bytes a passage"
     )
+
+
+def as_table(title: str, columns: tuple[str, ...], rows: dict[str, list[str]]) -> Table:
+    table = Table("task", title=title)
+    for name in columns:
+        table.add_column(name, justify="right")
+    for name, row in rows.items():
+        table.add_row(name, *row)
+    return table
 
 
 if __name__ == "__main__":

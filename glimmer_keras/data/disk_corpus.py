@@ -80,7 +80,7 @@ class DiskCorpus(Corpus):
     ) -> "DiskCorpus":
         """Write passages to a new folder, which appears when all is written.
 
-        The passages are iterated once. About 50 bytes a passage are held meanwhile.
+        The passages are iterated once. About 80 bytes a passage are held meanwhile.
 
         Args:
             path: The new folder.

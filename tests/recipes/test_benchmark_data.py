@@ -70,6 +70,7 @@ def test_speed_and_sizes(report):
     assert report["on_disk"]["tokens"] > 36
     assert report["on_disk"]["corpus"] > 60
     assert report["held_by_corpus"] > 100
+    assert 0 < sum(report["held"].values()) < 100_000
 
 
 def test_figures(report):
@@ -79,7 +80,7 @@ def test_figures(report):
         "examples a second, 3 passages",
         "a task's share off its weight at most",
         "examples that the relevance filter keeps",
-        "memory held a passage, bytes",
+        "memory held of the corpus, kB",
     }
 
 
