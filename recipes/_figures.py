@@ -6,6 +6,18 @@ from typing import Any
 Figure = tuple[str, str]  # what, and how much
 
 
+def data(report: dict[str, Any]) -> Iterator[Figure]:
+    speed, settings = report["examples_per_second"]["median"], report["settings"]
+    yield f"examples a second, {settings['k']} passages", f"{speed:,.0f}"
+    off = max(abs(row["off"]) for row in report["shares"].values())
+    yield "a task's share off its weight at most", f"{off:.2%}"
+    before, after = (
+        sum(row[key] for row in report["filter"].values()) for key in ("before", "after")
+    )
+    yield "examples that the relevance filter keeps", f"{after:,} of {before:,}"
+    yield "memory held of the corpus, kB", f"{sum(report['held'].values()) / 1000:,.1f}"
+
+
 def inference(report: dict[str, Any]) -> Iterator[Figure]:
     for case in report["cases"]:
         at = f"{case['size']}, batch {case['batch']}"
@@ -92,6 +104,7 @@ def serving(report: dict[str, Any]) -> Iterator[Figure]:
 
 
 FIGURES: dict[str, Callable[[dict[str, Any]], Iterator[Figure]]] = {
+    "data": data,
     "inference": inference,
     "peers": peers,
     "scaling": scaling,

@@ -1,19 +1,13 @@
 """Retrieved passages and token ids for training, kept on disk. Shared by recipes."""
 
-import io
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from rich.progress import track
-
 from glimmer_keras import GlimmerPreprocessor
 from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
-from glimmer_keras.pipelines import retrieve, tokenize
-from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.pipelines import bm25_index, tokenize, write_retrieved
 
 
 @dataclass(frozen=True)
@@ -37,24 +31,12 @@ def prepare(
     preprocessor: GlimmerPreprocessor,
 ) -> TrainingData:
     """Retrieves and tokenises; what is in `folder` already is read."""
-    try:
-        retriever = BM25Retriever.load(folder / "index", fingerprint=corpus.fingerprint)
-    except FileNotFoundError:
-        retriever = BM25Retriever.build(
-            corpus, fingerprint=corpus.fingerprint, show_progress=sys.stderr.isatty()
+    retriever, found = bm25_index(corpus, folder / "index"), []
+    for split, task in [("train", task) for task in train] + [("dev", task) for task in test]:
+        path = folder / "retrieved" / f"{split}-{task.name}-{task.fingerprint[:16]}-{num_passages}"
+        found.append(
+            write_retrieved(retriever, task, corpus, path, num_passages, retriever.settings)
         )
-        retriever.save(folder / "index")
-    found = []
-    jobs = [("train", task) for task in train] + [("dev", task) for task in test]
-    for split, task in track(jobs, "Retrieving", transient=True):
-        name = f"{split}-{task.name}-{task.fingerprint[:16]}-{num_passages}.npy"
-        rows = folder / "retrieved" / name
-        if not rows.is_file():
-            (task,) = retrieve([task], retriever, num_passages)
-            buffer = io.BytesIO()
-            np.save(buffer, np.asarray(task.retrieved))
-            write(rows, buffer.getvalue())
-        found.append(task.with_retrieved(np.load(rows, allow_pickle=False)))
     tokens, passages = tokenize(found, corpus, preprocessor, folder / "tokens")
     split_at = len(train)
     return TrainingData(

@@ -27,6 +27,7 @@ from rich.console import Console
 
 # What belongs to `--quick`, and to the full run; CORPUS and PEER are put in. `None` leaves it out.
 SETTINGS: dict[str, tuple[str | None, str]] = {
+    "data": ("--steps 50 --repeats 3", "--steps 400 --repeats 5"),
     "inference": (
         "--size small --k 10 --batch 1 --answer-length 8 --repeats 3",
         "--size base --batch 1 --answer-length 16 --repeats 5",

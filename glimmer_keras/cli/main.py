@@ -5,10 +5,12 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from glimmer_keras.cli import answer, encode, evaluate, export, serve, store
+from glimmer_keras.cli import answer, corpus, encode, evaluate, export, retrieve, serve, store
 
 COMMANDS = {
+    "corpus": corpus,
     "encode": encode,
+    "retrieve": retrieve,
     "answer": answer,
     "evaluate": evaluate,
     "store": store,

@@ -49,16 +49,15 @@ class Corpus(Sequence[Passage]):
         return iter(self._passages)
 
     def __repr__(self) -> str:
-        first = self._passages[0]
-        return f"Corpus({len(self)} passages, first: {first.id!r} {first.title!r})"
+        first = self[0]
+        return f"{type(self).__name__}({len(self)} passages, first: {first.id!r} {first.title!r})"
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all the passages in their order, in hexadecimal."""
         digest = hashlib.sha256()
-        for p in self._passages:
-            fields = [p.id, p.title, p.text, p.page_id, p.first_paragraph, p.last_paragraph]
-            digest.update(json.dumps(fields).encode() + b"\n")
+        for passage in self._passages:
+            digest.update(passage_line(passage))
         return digest.hexdigest()
 
     def row(self, passage_id: str) -> int:
@@ -67,12 +66,13 @@ class Corpus(Sequence[Passage]):
         Raises:
             ValueError: If there is none.
         """
-        if passage_id not in self._rows:
+        row = self._row(passage_id)
+        if row < 0:
             raise ValueError(
                 "`passage_id` must be the id of a passage of the corpus. "
                 f"Received: passage_id={passage_id!r}"
             )
-        return self._rows[passage_id]
+        return row
 
     def rows_of(self, provenance: Provenance) -> tuple[int, ...]:
         """Rows that a provenance points at, ascending; empty where the corpus has none of it.
@@ -81,19 +81,14 @@ class Corpus(Sequence[Passage]):
         gives all its passages.
         """
         if provenance.passage_id:
-            row = self._rows.get(provenance.passage_id)
-            return () if row is None else (row,)
-        rows = self._pages.get(provenance.page_id, [])
+            row = self._row(provenance.passage_id)
+            return () if row < 0 else (row,)
+        rows = self._page_rows(provenance.page_id)
         first, last = provenance.first_paragraph, provenance.last_paragraph
         if first < 0:
             return tuple(rows)
         last = max(first, last)
-        return tuple(
-            row
-            for row in rows
-            if self._passages[row].first_paragraph <= last
-            and self._passages[row].last_paragraph >= first
-        )
+        return tuple(row for row in rows if _overlaps(self[row], first, last))
 
     def evidence_rows(self, example: Example) -> tuple[frozenset[int], ...]:
         """The alternative evidence sets of an example as sets of rows, distinct, in order.
@@ -106,3 +101,22 @@ class Corpus(Sequence[Passage]):
             if rows and all(rows):
                 alternatives[frozenset(row for piece in rows for row in piece)] = None
         return tuple(alternatives)
+
+    def _row(self, passage_id: str) -> int:
+        """Row of the passage with this identifier, -1 if there is none."""
+        return self._rows.get(passage_id, -1)
+
+    def _page_rows(self, page_id: str) -> Sequence[int]:
+        """Rows of the passages of a page, ascending."""
+        return self._pages.get(page_id, [])
+
+
+def passage_line(passage: Passage) -> bytes:
+    """The line of JSON that a passage has in the fingerprint, and in a `DiskCorpus`."""
+    p = passage
+    fields = [p.id, p.title, p.text, p.page_id, p.first_paragraph, p.last_paragraph]
+    return json.dumps(fields).encode() + b"\n"
+
+
+def _overlaps(passage: Passage, first: int, last: int) -> bool:
+    return passage.first_paragraph <= last and passage.last_paragraph >= first

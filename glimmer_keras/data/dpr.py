@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from glimmer_keras.data.example import Example
 from glimmer_keras.data.jsonl import Record, read_list, read_records, take, take_id
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.data.provenance import Provenance
+from glimmer_keras.data.ranking import Ranking, Unknown, numbers_by, ranked_rows
 from glimmer_keras.data.task import Task
 
 
@@ -30,11 +32,9 @@ def read_fid(path: str | Path, name: str) -> tuple[Task, Corpus]:
         ValueError: Naming file and record, if a record is broken, or one passage id comes with
             two texts.
     """
-    suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
-    records = read_list(path) if suffixes[-1:] == [".json"] else read_records(path)
     passages: dict[str, Passage] = {}
     examples, retrieved = [], []
-    for number, (where, record) in enumerate(records):
+    for number, (where, record) in enumerate(_records(path)):
         contexts = take(record, "ctxs", list, where)
         found = [_passage(context, passages, name, where) for context in contexts]
         for passage in found:
@@ -48,6 +48,62 @@ def read_fid(path: str | Path, name: str) -> tuple[Task, Corpus]:
     for row, ids in zip(rows, retrieved, strict=True):
         row[: len(ids)] = [corpus.row(passage_id) for passage_id in ids]
     return Task(name, examples, rows), corpus
+
+
+def read_dpr_results(
+    path: str | Path,
+    task: Task,
+    corpus: Corpus,
+    num_passages: int,
+    *,
+    unknown: Unknown = "error",
+) -> np.ndarray:
+    """Read DPR's retrieval results for a task and a corpus that are there already.
+
+    Each record is `{"question", "ctxs": [{"id", ...}, ...]}`, the best passage first; a record
+    belongs to the examples whose question it has, blanks at the ends aside, and a question that
+    comes again is passed over. A passage that comes again counts where it was first, questions
+    that the task lacks are passed over, and those of the task that the file lacks are told in the
+    log.
+
+    Args:
+        path: A `.json` list or `.jsonl` lines, gzipped or not.
+        task: Whose questions they are.
+        corpus: Whose `Passage.id` are the ids.
+        num_passages: Passages of each example; what is further down is left out.
+        unknown: What to do with a passage that the corpus lacks: `"error"`, or `"skip"`.
+
+    Returns:
+        int32 `(examples, num_passages)` for `Task.with_retrieved`, -1 where a passage is missing.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: Naming file and record, if a record is broken or a passage is unknown; or if no
+            question has a result.
+    """
+    numbers = numbers_by(example.question.strip() for example in task)
+    return ranked_rows(str(path), _rankings(path), numbers, corpus, num_passages, unknown)
+
+
+def _rankings(path: str | Path) -> Iterator[Ranking]:
+    seen: set[str] = set()
+    for where, record in _records(path):
+        question = take(record, "question", str, where).strip()
+        if question not in seen:
+            seen.add(question)
+            yield Ranking(question, where, _pieces(record, where))
+
+
+def _records(path: str | Path) -> Iterator[tuple[str, Record]]:
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
+    return read_list(path) if suffixes[-1:] == [".json"] else read_records(path)
+
+
+def _pieces(record: Record, where: str) -> Iterator[tuple[str, Provenance]]:
+    for context in take(record, "ctxs", list, where):
+        if not isinstance(context, dict):
+            raise ValueError(f"{where}: field `ctxs` must be a list of objects")
+        yield where, Provenance(passage_id=take_id(context, "id", where))
 
 
 def _passage(context: Record, passages: dict[str, Passage], name: str, where: str) -> Passage:

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from glimmer_keras.data.corpus import Corpus
+from glimmer_keras.data.disk_corpus import DiskCorpus
 from glimmer_keras.data.example import Example
 from glimmer_keras.data.jsonl import Record, read_records, take, take_id
 from glimmer_keras.data.passage import Passage
@@ -16,12 +17,12 @@ def read_corpus(path: str | Path) -> Corpus:
     """Read passages from JSON lines of `{"id", "title", "text"}`; the title may be left out.
 
     Args:
-        path: A `.jsonl` file, or `.jsonl.gz`.
+        path: A `.jsonl` file, or `.jsonl.gz`; or the folder of a `DiskCorpus`, which is opened.
 
     Raises:
         ValueError: Naming file and line, if a record is broken or repeats an id.
     """
-    return _read(PassageFile(path))
+    return DiskCorpus(path) if Path(path).is_dir() else _read(PassageFile(path))
 
 
 def read_knowledge_source(path: str | Path, max_words: int = 200) -> Corpus:
@@ -102,7 +103,7 @@ def _example(record: Record, name: str | None, default_name: str, where: str) ->
             answers.append(answer)
         pieces = output.get("provenance") or []
         if pieces:
-            evidence.append(tuple(_provenance(piece, where) for piece in pieces))
+            evidence.append(tuple(piece_provenance(piece, where) for piece in pieces))
     return Example(
         id=take_id(record, "id", where),
         task=name or (take(record, "task", str, where) if "task" in record else default_name),
@@ -119,7 +120,8 @@ def _question(record: Record, where: str) -> str:
     return question
 
 
-def _provenance(piece: Any, where: str) -> Provenance:
+def piece_provenance(piece: Any, where: str) -> Provenance:
+    """A piece of KILT's `provenance`; an empty one where it names no page."""
     if not isinstance(piece, dict):
         raise ValueError(f"{where}: field `provenance` must be a list of objects")
     if "passage_id" in piece:

@@ -27,6 +27,7 @@ def mixture(
     weights: Sequence[float] | None = None,
     start_step: int = 0,
     num_passages: int | None = None,
+    shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches of several tasks mixed.
 
@@ -37,13 +38,16 @@ def mixture(
         tasks: Tasks with distinct names and their retrieved rows set, all of strings or all
             tokenised to the same lengths.
         corpus: The passages the rows count in, tokenised if the tasks are.
-        batch_size: Examples in a batch.
+        batch_size: Examples in a batch, over all hosts.
         training: Whether to sample endlessly, or give every example once.
         seed: Seed of the sampling.
         weights: Relative frequency of each task in training; `None` for all alike.
         start_step: First batch to give: the stream goes on as if the ones before had been read.
         num_passages: Passages of each example, cut or filled up with missing ones; `None` for as
             many as were retrieved.
+        shard: Number of this host and of hosts in training: each gives its own part of the same
+            batch, `batch_size / hosts` rows, so that another number of hosts goes on with the
+            same stream. Of `n` hosts, host `i` has rows from `i * batch_size / n`.
 
     Returns:
         A dataset of the dictionaries of `Task.batch` as string tensors, or of the triples
@@ -56,6 +60,7 @@ def mixture(
     import tensorflow as tf
 
     tasks = _check(list(tasks), corpus, batch_size, start_step, num_passages)
+    own = _own_rows(shard, batch_size)
     if training:
         _check_answers(tasks)
         counts = [task.answer_counts for task in tasks]
@@ -64,6 +69,10 @@ def mixture(
     else:
         if weights is not None:
             raise ValueError("`weights` must be left out with `training=False`.")
+        if shard != (0, 1):
+            raise ValueError(
+                f"`shard` must be left out with `training=False`. Received: shard={shard}"
+            )
         draw, steps = _in_order([len(task) for task in tasks], batch_size)
     if steps is not None and start_step > steps:
         raise ValueError(
@@ -74,7 +83,7 @@ def mixture(
     def generate() -> Iterator[Any]:
         step = start_step
         while steps is None or step < steps:
-            yield _assemble(tasks, corpus, *draw(step))
+            yield _assemble(tasks, corpus, *(column[own] for column in draw(step)))
             step += 1
 
     zero = np.zeros(1, dtype="int64")
@@ -89,6 +98,21 @@ def mixture(
     return dataset.apply(tf.data.experimental.assert_cardinality(cardinality)).prefetch(
         tf.data.AUTOTUNE
     )
+
+
+def _own_rows(shard: tuple[int, int], batch_size: int) -> slice:
+    host, hosts = shard
+    if not 0 <= host < hosts:
+        raise ValueError(
+            f"`shard` must be a host from 0 to below the number of hosts. Received: shard={shard}"
+        )
+    if batch_size % hosts:
+        raise ValueError(
+            "`batch_size` must be a multiple of the number of hosts. "
+            f"Received: batch_size={batch_size}, shard={shard}"
+        )
+    rows = batch_size // hosts
+    return slice(host * rows, (host + 1) * rows)
 
 
 def _in_order(sizes: list[int], batch_size: int) -> tuple[Callable[[int], Draw], int]:

@@ -2,7 +2,7 @@ import numpy as np
 
 
 def check_retrieved(rows: np.ndarray, examples: int) -> np.ndarray:
-    """Retrieved rows as int32 `(examples, passages)`.
+    """Retrieved rows as int32 `(examples, passages)`, copied unless read-only as mapped files are.
 
     Raises:
         TypeError: If they are not integers.
@@ -20,10 +20,10 @@ def check_retrieved(rows: np.ndarray, examples: int) -> np.ndarray:
             "`retrieved` must hold rows of the corpus, or -1 for a missing passage. "
             f"Received: {rows.min()}"
         )
-    return rows.astype("int32")
+    return rows.astype("int32", copy=rows.flags.writeable)
 
 
 def fit_columns(rows: np.ndarray, count: int) -> np.ndarray:
     """Cut retrieved rows `(examples, passages)` to `count` columns, or fill up with -1."""
-    rows = rows[:, :count]
-    return np.pad(rows, ((0, 0), (0, count - rows.shape[1])), constant_values=-1)
+    rows, missing = rows[:, :count], count - rows.shape[1]
+    return np.pad(rows, ((0, 0), (0, missing)), constant_values=-1) if missing > 0 else rows

@@ -73,6 +73,11 @@ class Task(Sequence[Example]):
         retrieved = None if self.retrieved is None else self.retrieved[:count]
         return Task(self.name, self._examples[:count], retrieved)
 
+    def select(self, indices: np.ndarray) -> "Task":
+        """The examples with these numbers `(examples,)`, with their retrieved rows."""
+        retrieved = None if self.retrieved is None else self.retrieved[indices]
+        return Task(self.name, [self._examples[index] for index in indices], retrieved)
+
     def batch(self, indices: np.ndarray, answers: np.ndarray, corpus: Corpus) -> dict[str, Any]:
         """Strings of a batch.
 

@@ -13,4 +13,6 @@ from glimmer_keras.pipelines.prepare import token_spec as token_spec
 from glimmer_keras.pipelines.prepare import tokenize as tokenize
 from glimmer_keras.pipelines.ranked_passage import RankedPassage as RankedPassage
 from glimmer_keras.pipelines.reader import Reader as Reader
+from glimmer_keras.pipelines.relevance_filter import relevance_filter as relevance_filter
 from glimmer_keras.pipelines.write_predictions import write_predictions as write_predictions
+from glimmer_keras.pipelines.write_retrieved import write_retrieved as write_retrieved

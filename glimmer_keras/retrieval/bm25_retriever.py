@@ -81,6 +81,11 @@ class BM25Retriever:
     def num_passages(self) -> int:
         return int(self._index.scores["num_docs"])
 
+    @property
+    def settings(self) -> dict[str, str | float]:
+        """What the ranking depends on besides the passages."""
+        return {"name": "bm25", "k1": self._index.k1, "b": self._index.b}
+
     def __len__(self) -> int:
         return self.num_passages
 

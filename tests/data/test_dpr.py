@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from glimmer_keras.data import read_fid
+from glimmer_keras.data import Corpus, Example, Passage, Task, read_dpr_results, read_fid
 
 RECORDS = [
     {
@@ -75,3 +75,51 @@ def test_one_id_with_two_texts(tmp_path):
     path = write_json(tmp_path / "x.json", [RECORDS[0], changed])
     with pytest.raises(ValueError, match=r"record 2: field `id` of `ctxs` must name one.*id='w2'"):
         read_fid(path, "tqa")
+
+
+CORPUS = Corpus([Passage(name, "", "x") for name in ("w0", "w1", "w2")])
+TASK = Task(
+    "tqa", [Example(str(n), "tqa", q, ("a",)) for n, q in enumerate(["who?", "when?", "who?"])]
+)
+
+
+def result(question, *ids):
+    return {"question": question, "ctxs": [{"id": i, "text": "y", "score": 1} for i in ids]}
+
+
+def test_results_are_matched_by_question(tmp_path, caplog):
+    records = [result("why?", "w9"), result(" who? ", "w2", "w0", "w2", "w1"), result("who?", "w1")]
+    path = write_json(tmp_path / "x.json", records)
+    rows = read_dpr_results(path, TASK, CORPUS, 3)
+    assert rows.tolist() == [[2, 0, 1], [-1, -1, -1], [2, 0, 1]]
+    assert caplog.messages == [f"{path}: 1 of 3 questions have no results"]
+    lines = tmp_path / "x.jsonl"
+    lines.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert read_dpr_results(lines, TASK, CORPUS, 2).tolist() == [[2, 0], [-1, -1], [2, 0]]
+
+
+def test_results_and_contexts_agree(tmp_path):
+    ours = [{**record, "ctxs": [{"id": "p", **c} for c in record["ctxs"]]} for record in RECORDS]
+    path = write_json(tmp_path / "x.json", ours)
+    task, corpus = read_fid(path, "tqa")
+    np.testing.assert_array_equal(read_dpr_results(path, task, corpus, 2), task.retrieved)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (result("who?", "w7"), "record 1: must name a passage of the corpus.* Received: 'w7'"),
+        ({"question": "who?"}, "record 1: field `ctxs` is missing"),
+        ({"question": "who?", "ctxs": [3]}, "record 1: field `ctxs` must be a list of objects"),
+        ({"question": "who?", "ctxs": [{"text": "x"}]}, "record 1: field `id` is missing"),
+        (result("whom?", "w1"), "must have results for the questions of the task"),
+    ],
+)
+def test_broken_results(tmp_path, record, message):
+    with pytest.raises(ValueError, match=message):
+        read_dpr_results(write_json(tmp_path / "x.json", [record]), TASK, CORPUS, 3)
+
+
+def test_unknown_results_can_be_skipped(tmp_path):
+    path = write_json(tmp_path / "x.json", [result("who?", "w7", "w1")])
+    assert read_dpr_results(path, TASK, CORPUS, 2, unknown="skip")[0].tolist() == [1, -1]

@@ -93,6 +93,24 @@ def test_start_step_goes_on_with_the_unbroken_stream():
             assert_same(one, other)
 
 
+def test_hosts_share_one_stream():
+    options = {"seed": 3, "weights": [3, 1, 2]}
+    for tasks, corpus in ((TASKS, CORPUS), (TOKENIZED, TOKENS)):
+        whole = [*mixture(tasks, corpus, 6, **options).take(4).as_numpy_iterator()]
+        for hosts in (1, 2, 3):
+            # Another number of hosts goes on after the second step.
+            parts = [
+                mixture(tasks, corpus, 6, shard=(host, hosts), start_step=2, **options)
+                .take(2)
+                .as_numpy_iterator()
+                for host in range(hosts)
+            ]
+            for batch, *shares in zip(whole[2:], *parts, strict=True):
+                joined = tf.nest.map_structure(lambda *rows: np.concatenate(rows), *shares)
+                assert_same(joined, batch)
+                assert len(tf.nest.flatten(shares[0])[0]) == 6 // hosts
+
+
 def test_iterating_twice_gives_the_same():
     dataset = mixture(TOKENIZED, TOKENS, 3).take(3)
     for one, other in zip(dataset.as_numpy_iterator(), dataset.as_numpy_iterator(), strict=True):
@@ -173,6 +191,21 @@ OTHER_SPEC = TokenSpec(letters, "other", 256)
             CORPUS,
             {"start_step": 5, "training": False},
             r"`start_step` must be at most .*start_step=5, 4 batches",
+        ),
+        (TASKS, CORPUS, {"shard": (2, 2)}, r"`shard` must be a host .*shard=\(2, 2\)"),
+        (TASKS, CORPUS, {"shard": (-1, 2)}, r"Received: shard=\(-1, 2\)"),
+        (TASKS, CORPUS, {"shard": (0, 0)}, r"Received: shard=\(0, 0\)"),
+        (
+            TASKS,
+            CORPUS,
+            {"shard": (0, 3)},
+            r"multiple of the number of hosts\. Received: batch_size=4, shard=\(0, 3\)",
+        ),
+        (
+            TASKS,
+            CORPUS,
+            {"shard": (0, 2), "training": False},
+            r"`shard` must be left out with `training=False`",
         ),
         ([], CORPUS, {}, r"`tasks` must hold at least one task\. Received: 0 tasks"),
         ([TASKS[0], TASKS[0]], CORPUS, {}, r"distinct names\. Received: \['a', 'a'\]"),

@@ -46,6 +46,20 @@ def test_fingerprint_is_of_questions_and_answers():
     assert task.fingerprint != task.take(2).fingerprint
 
 
+def test_selected_examples_keep_their_rows():
+    task = Task("t", EXAMPLES, ROWS).select(np.array([2, 0]))
+    assert [example.id for example in task] == ["3", "1"]
+    np.testing.assert_array_equal(task.retrieved, [[-1, -1], [2, 0]])
+    assert Task("t", EXAMPLES).select(np.array([1])).retrieved is None
+
+
+def test_only_what_cannot_be_written_to_is_not_copied():
+    rows = ROWS.astype("int32")
+    assert not np.shares_memory(Task("t", EXAMPLES, rows).retrieved, rows)
+    rows.flags.writeable = False
+    assert np.shares_memory(Task("t", EXAMPLES, rows).retrieved, rows)
+
+
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import argparse
+
+from glimmer_keras.cli.encode import add_corpus_arguments, corpus_file
+from glimmer_keras.data import DiskCorpus
+
+HELP = "lay a corpus out on disk, so that passages are found without being held in memory"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_corpus_arguments(parser)
+    parser.add_argument(
+        "folder", metavar="FOLDER", help="to make; other commands take it in place of CORPUS"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    corpus = DiskCorpus.write(args.folder, corpus_file(args))
+    print(f"{corpus.path}: {len(corpus):,} passages")
+    return 0

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from glimmer_keras.data import read_corpus, read_task
+from glimmer_keras.pipelines import bm25_index, write_retrieved
+
+HELP = "retrieve passages for the questions of tasks once, and keep them as arrays of rows"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "corpus", metavar="CORPUS", help="passages as JSON lines, or a folder of glimmer corpus"
+    )
+    parser.add_argument(
+        "tasks", metavar="TASK", nargs="+", help="questions as JSON lines with `id` and `input`"
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", required=True, help="gets a folder for each TASK, of its name"
+    )
+    parser.add_argument(
+        "-k", "--num-passages", type=int, default=100, metavar="K", help="passages a question (100)"
+    )
+    parser.add_argument("--index", help="folder of the BM25 index (default: DIR/index.bm25)")
+
+
+def run(args: argparse.Namespace) -> int:
+    output = Path(args.output)
+    names = [Path(path).name.split(".")[0] for path in args.tasks]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`TASK` must be files of different names. Received: {names}")
+    if args.num_passages < 1:
+        raise ValueError(f"`--num-passages` must be at least 1. Received: {args.num_passages}")
+    tasks = {
+        name: read_task(path, name, unanswered="keep")
+        for name, path in zip(names, args.tasks, strict=True)
+    }
+    corpus = read_corpus(args.corpus)
+    retriever = bm25_index(corpus, args.index or output / "index.bm25")
+    for name, task in tasks.items():
+        found = write_retrieved(
+            retriever, task, corpus, output / name, args.num_passages, retriever.settings
+        )
+        print(f"{output / name}: {len(found):,} questions, {args.num_passages} passages each")
+    return 0

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import track
+
+from glimmer_keras.data import Corpus, RetrievedWriter, Task, read_retrieved
+from glimmer_keras.pipelines.find_passages import Retriever
+
+CHUNK = 256
+
+
+class CorpusRetriever(Retriever, Protocol):
+    """A retriever that knows which corpus it was built from; an empty fingerprint says nothing."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def write_retrieved(
+    retriever: CorpusRetriever,
+    task: Task,
+    corpus: Corpus,
+    path: str | os.PathLike[str],
+    num_passages: int,
+    settings: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Task:
+    """Retrieve for a task once, and keep the rows and scores on disk; see `RetrievedWriter`.
+
+    Interrupted and called again with the same arguments it goes on where it was, at most 256
+    questions before; called again after that, it reads what is there.
+
+    Args:
+        retriever: Over the passages of `corpus`, its rows being the corpus's.
+        task: The questions.
+        corpus: The passages.
+        path: Folder of the task's results.
+        num_passages: Passages of each question.
+        settings: What the results depend on besides passages and questions, as plain values, such
+            as `BM25Retriever.settings`.
+        progress: Whether to show a progress bar in a terminal.
+
+    Returns:
+        The task with the rows, memory-mapped.
+
+    Raises:
+        FileExistsError: If `path` holds results of something else.
+        ValueError: If the retriever is of another corpus.
+    """
+    fingerprint = retriever.fingerprint
+    if len(retriever) != len(corpus) or fingerprint not in ("", corpus.fingerprint):
+        raise ValueError(
+            f"`retriever` must be of `corpus`, of {len(corpus)} passages and fingerprint "
+            f"{corpus.fingerprint[:16]}. Received: {len(retriever)} passages, {fingerprint[:16]!r}"
+        )
+    writer = RetrievedWriter(path, task, corpus, num_passages, settings)
+    if writer.complete:
+        return read_retrieved(path, task, corpus)
+    console = Console(stderr=True)
+    starts = track(
+        range(writer.done, len(task), CHUNK),
+        f"Retrieving for {task.name}",
+        console=console,
+        transient=True,
+        disable=not (progress and console.is_terminal),
+    )
+    for start in starts:
+        questions = [example.question for example in task[start : start + CHUNK]]
+        writer.write(*retriever.search(questions, num_passages))
+    writer.finish()
+    return read_retrieved(path, task, corpus)
