@@ -14,7 +14,7 @@ from glimmer_keras.data import (
 )
 from glimmer_keras.models import GlimmerPreprocessor
 from glimmer_keras.models.fingerprint import tokenizer_fingerprint
-from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.retrieval import Retriever
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -32,7 +32,7 @@ def token_spec(preprocessor: GlimmerPreprocessor) -> TokenSpec:
     )
 
 
-def retrieve(tasks: Sequence[Task], retriever: BM25Retriever, num_passages: int) -> list[Task]:
+def retrieve(tasks: Sequence[Task], retriever: Retriever, num_passages: int) -> list[Task]:
     """The tasks with the rows of the `num_passages` best passages set, best first."""
     found = []
     for task in tasks:
