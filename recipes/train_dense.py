@@ -32,9 +32,10 @@ from rich.console import Console
 from glimmer_keras.models import T5Encoder, TextEmbedder
 from glimmer_keras.pipelines import bm25_index, dense_index
 
-DIM, LAYERS, VOCABULARY = 256, 1, 8000
-STEPS, BATCH_SIZE, RATE, TEMPERATURE = 600, 128, 1e-3, 0.05
+DIM, LAYERS, VOCABULARY = 256, 0, 8000
+STEPS, BATCH_SIZE, RATE, TEMPERATURE = 1500, 256, 1e-3, 0.05
 QUESTION_LENGTH, PASSAGE_LENGTH = 32, 128
+STEPS_SHOWN = 50
 
 
 @exit_code
@@ -42,15 +43,18 @@ def main(argv=None):
     parser = OneLineParser(description=__doc__, formatter_class=Help)
     parser.add_argument("--data", type=Path, required=True, help="folder with passages and tasks")
     parser.add_argument("--output", type=Path, required=True, help="folder of this run")
+    parser.add_argument("--layers", type=int, default=LAYERS, help="of the T5 encoder; 0: a bag")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="at least 2")
     parser.add_argument("--vocabulary-size", type=int, default=VOCABULARY)
     args = parser.parse_args(argv)
     corpus, train, dev = read_data(args.data)
     data = [corpus.fingerprint, *(task.fingerprint for task in train)]
-    settings = {"steps": args.steps, "vocabulary_size": args.vocabulary_size, "data": data}
+    names = ("layers", "steps", "batch_size", "vocabulary_size")
+    settings = {name: vars(args)[name] for name in names} | {"data": data}
     kept = args.output / "training.json"
     if not kept.is_file():
-        training = train_embedder(corpus, train, args.steps, args.vocabulary_size, args.output)
+        training = train_embedder(corpus, train, args)
         write(kept, json.dumps({"settings": settings, **training}, indent=1).encode())
     training = json.loads(kept.read_text())
     check_settings(kept, training["settings"], settings)
@@ -75,12 +79,14 @@ def main(argv=None):
     print(json.dumps(report["indexes"], indent=1))
 
 
-def train_embedder(corpus, tasks, steps, vocabulary_size, output):
-    """Writes a preset to `output`; what there is to tell of the training."""
+def train_embedder(corpus, tasks, args):
+    """Writes a preset to `--output`; what there is to tell of the training."""
     keras.utils.set_random_seed(0)
     texts = [passage.content for passage in corpus]
-    tokenizer = train_tokenizer(texts, vocabulary_size, input_sentence_size=1_000_000)
-    encoder = T5Encoder(tokenizer.vocabulary_size(), LAYERS, 4, DIM, 2 * DIM, DIM // 4)
+    tokenizer = train_tokenizer(
+        texts, args.vocabulary_size, input_sentence_size=8000, shuffle_input_sentence=True
+    )
+    encoder = T5Encoder(tokenizer.vocabulary_size(), args.layers, 4, DIM, 2 * DIM, DIM // 4)
     preprocessor = keras_hub.models.T5Preprocessor(tokenizer, 2 * PASSAGE_LENGTH)
     embedder = TextEmbedder(encoder, preprocessor)
     examples = [(e.question, corpus.evidence_rows(e)) for task in tasks for e in task]
@@ -88,15 +94,17 @@ def train_embedder(corpus, tasks, steps, vocabulary_size, output):
     questions, rows = tokenizer([question for question, _ in pairs]), [row for _, row in pairs]
     model = DualEncoder(embedder)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=RATE, warmup_steps=steps // 20
+        0.0, args.steps, warmup_target=RATE, warmup_steps=args.steps // 20
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     start = time.perf_counter()
-    batches = Batches(questions, rows, tokenizer(texts), steps)
-    history = model.fit(batches, shuffle=False, verbose=1 if sys.stdout.isatty() else 2).history
+    epoch = min(args.steps, STEPS_SHOWN)
+    batches = Batches(questions, rows, tokenizer(texts), args.batch_size, epoch)
+    shown = 1 if sys.stdout.isatty() else 2
+    history = model.fit(batches, epochs=args.steps // epoch, shuffle=False, verbose=shown).history
     seconds = time.perf_counter() - start
-    embedder.save_to_preset(str(output / "preset"))
+    embedder.save_to_preset(str(args.output / "preset"))
     parameters = embedder.count_params()
     return {"pairs": len(pairs), "parameters": parameters, "seconds": seconds, "history": history}
 
@@ -121,23 +129,27 @@ class DualEncoder(keras.Model):
 class Batches(keras.utils.PyDataset):
     """Token ids of questions and pieces of passages, each with its passage at the same place."""
 
-    def __init__(self, questions, rows, passages, steps):
+    def __init__(self, questions, rows, passages, size, steps):
         super().__init__()
-        self.questions, self.rows, self.passages, self.steps = questions, rows, passages, steps
+        self.questions, self.rows, self.passages = questions, rows, passages
+        self.size, self.steps, self.first = size, steps, 0
 
     def __len__(self):
         return self.steps
 
+    def on_epoch_end(self):
+        self.first += self.steps
+
     def __getitem__(self, step):
-        rng = np.random.default_rng(step)
+        rng = np.random.default_rng(self.first + step)
         pairs = {}  # by row: no passage is twice in a batch
         for number in rng.permutation(len(self.questions)):
-            if len(pairs) == BATCH_SIZE // 2:
+            if len(pairs) == self.size // 2:
                 break
             row = self.rows[number]
             pairs.setdefault(row, (self.questions[number], self.passages[row]))
         for row in rng.permutation(len(self.passages)):
-            if len(pairs) == min(BATCH_SIZE, len(self.passages)):
+            if len(pairs) == min(self.size, len(self.passages)):
                 break
             pairs.setdefault(row, piece_and_rest(list(self.passages[row]), rng))
         question, passage = zip(*pairs.values(), strict=True)

@@ -18,7 +18,6 @@ def folders(tmp_path_factory):
     write_world(make_world(0, people=40, places=20, works=20), world)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_dense, "DIM", 8)
-        patch.setattr(train_dense, "BATCH_SIZE", 8)
         patch.setattr(_dense_report, "INDEXES", (("Flat", ""), ("HNSW8", "")))
         assert run(world, output) == 0
     return world, output
@@ -26,6 +25,7 @@ def folders(tmp_path_factory):
 
 def run(world, output, steps=2):
     options = ["--steps", str(steps), "--vocabulary-size", "200"]
+    options += ["--batch-size", "8", "--layers", "1"]
     return train_dense.main(["--data", str(world), "--output", str(output), *options])
 
 
@@ -53,7 +53,7 @@ def test_the_same_command_goes_on_and_another_is_refused(folders, capsys, monkey
 
 def test_a_batch():
     passages = [[10 * row + 2 + i for i in range(8)] for row in range(9)]
-    batches = train_dense.Batches([[5], [6], [7]], [0, 0, 4], passages, 3)
+    batches = train_dense.Batches([[5], [6], [7]], [0, 0, 4], passages, 256, 3)
     assert len(batches) == 3
     inputs, labels = batches[0]
     rows = (inputs["passage"][:, 0] - 2) // 10
@@ -64,8 +64,11 @@ def test_a_batch():
     assert questions[0][0] in (5, 6)
     for row in (1, 2, 3, 5):
         assert {token // 10 for token in questions[row] if token > 1} == {row}
-    again, _ = batches[0]
-    np.testing.assert_array_equal(again["question"], inputs["question"])
+    np.testing.assert_array_equal(batches[0][0]["question"], inputs["question"])
+    second = batches[1][0]["question"]
+    assert (second != inputs["question"]).any()
+    batches.on_epoch_end()
+    assert not any((batches[i][0]["question"] == second).all() for i in range(3))
 
 
 def test_a_piece_of_all_of_a_passage_leaves_it():
