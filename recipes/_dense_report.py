@@ -10,7 +10,13 @@ from glimmer_keras.retrieval import FaissIndex
 from glimmer_keras.retrieval.dense_retriever import search_exactly
 
 DEPTHS = (1, 5, 25)
-INDEXES = (("Flat", ""), ("HNSW32", "efSearch=64"), ("IVF128,Flat", "nprobe=8"))
+INDEXES = (
+    ("Flat", ""),
+    ("HNSW32", "efSearch=64"),
+    ("HNSW32", "efSearch=256"),
+    ("IVF128,Flat", "nprobe=8"),
+    ("IVF128,Flat", "nprobe=32"),
+)
 QUESTIONS_ALONE = 200
 
 

@@ -144,8 +144,8 @@ class DenseRetriever:
             parameters: Of searches, see `FaissIndex`.
             fingerprint: Of the passages that the rows shall count in; `None` for no comparison.
             encoder_fingerprint: Of the encoder that questions have; `None` for no comparison.
-            in_memory: Whether all vectors are read now; otherwise an exact search reads them,
-                each time.
+            in_memory: Whether all vectors are read now, as float32; otherwise an exact search
+                reads them, each time.
 
         Raises:
             FileNotFoundError: If `path` holds no complete vectors.
@@ -166,7 +166,7 @@ class DenseRetriever:
             )
         searched = None if index == EXACT else _kept_index(store, index, parameters)
         return cls(
-            store[:] if in_memory and searched is None else store,
+            store[:].astype("float32") if in_memory and searched is None else store,
             encode,
             searched,
             fingerprint=kept["fingerprint"],
