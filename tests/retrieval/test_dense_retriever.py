@@ -79,7 +79,7 @@ def test_other_passages_and_encoders_are_refused(saved):
 
 def test_nothing_is_written_over(saved, files):
     before = files(saved)
-    same = DenseRetriever.load(saved, encode)
+    same = DenseRetriever.load(saved, encode, in_memory=False)
     with pytest.raises(FileExistsError, match="`path` must hold no complete vectors"):
         same.save(saved)
     with pytest.raises(FileExistsError, match="with another dtype, fingerprint"):
