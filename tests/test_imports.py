@@ -31,7 +31,7 @@ OUTSIDE = {
     "models": {"keras", "keras_hub", "numpy", "safetensors", "tensorflow"},
     "data": {"numpy", "rich", "tensorflow"},
     "memory": {"numpy", "rich", "tensorstore"},
-    "retrieval": {"bm25s", "faiss", "numpy", "rich"},
+    "retrieval": {"bm25s", "faiss", "numpy", "rich", "tensorstore"},
     "metrics": {"numpy"},
 }
 LOADED_ON_DEMAND = {"torch", "bm25s", "faiss", "tensorstore", "apache_beam", "tensorflow_text"}

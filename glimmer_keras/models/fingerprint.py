@@ -1,5 +1,7 @@
 import hashlib
 import json
+import tempfile
+from pathlib import Path
 
 import keras
 
@@ -33,17 +35,53 @@ def memory_fingerprint(glimmer):
         "gated": encoder.gated,
         "epsilon": encoder.epsilon,
     }
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    # In the order in which the layers were made: paths are not the same in every process.
-    for weight in (glimmer.backbone.token_embedding.embeddings, *encoder.weights):
-        values = keras.ops.convert_to_numpy(weight).astype("<f4", order="C", copy=False)
-        digest.update(json.dumps(values.shape).encode())
-        digest.update(values.data)
+    weights = (glimmer.backbone.token_embedding.embeddings, *encoder.weights)
     return {
-        "memory_encoder": digest.hexdigest(),
+        "memory_encoder": _digest(settings, weights),
         "tokenizer": tokenizer_fingerprint(preprocessor.tokenizer),
         "passage_length": str(preprocessor.passage_length),
     }
+
+
+def embedder_fingerprint(embedder):
+    """SHA-256 of all that the vectors of a `TextEmbedder` depend on, in hexadecimal.
+
+    That is its settings, weights, vocabulary and sequence length; the type that it computes in is
+    left out.
+    """
+    preprocessor = embedder.preprocessor
+    settings = {
+        "backbone": [type(embedder.backbone).__name__, _settings(embedder.backbone)],
+        "projection_dim": embedder.projection_dim,
+        "preprocessor": [type(preprocessor).__name__, _settings(preprocessor)],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        preprocessor.tokenizer.save_assets(folder)
+        settings["vocabulary"] = {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(Path(folder).iterdir())
+        }
+    return _digest(settings, embedder.weights)
+
+
+def _settings(layer):
+    """What `get_config` gives, but for names and for what has settings of its own."""
+    config = layer.get_config()
+    return {
+        name: value
+        for name, value in config.items()
+        if name not in ("name", "dtype", "trainable") and not isinstance(value, dict)
+    }
+
+
+def _digest(settings, weights):
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    # In the order in which the layers were made: paths are not the same in every process.
+    for weight in weights:
+        values = keras.ops.convert_to_numpy(weight).astype("<f4", order="C", copy=False)
+        digest.update(json.dumps(values.shape).encode())
+        digest.update(values.data)
+    return digest.hexdigest()
 
 
 def tokenizer_fingerprint(tokenizer):

@@ -4,6 +4,7 @@ from glimmer_keras.pipelines.answer import Answer as Answer
 from glimmer_keras.pipelines.append_corpus import append_corpus as append_corpus
 from glimmer_keras.pipelines.beam_encode import beam_encode_corpus as beam_encode_corpus
 from glimmer_keras.pipelines.bm25_index import bm25_index as bm25_index
+from glimmer_keras.pipelines.dense_index import dense_index as dense_index
 from glimmer_keras.pipelines.encode_corpus import encode_corpus as encode_corpus
 from glimmer_keras.pipelines.memory_inputs import memory_inputs as memory_inputs
 from glimmer_keras.pipelines.predict import Predictions as Predictions
@@ -14,5 +15,6 @@ from glimmer_keras.pipelines.prepare import tokenize as tokenize
 from glimmer_keras.pipelines.ranked_passage import RankedPassage as RankedPassage
 from glimmer_keras.pipelines.reader import Reader as Reader
 from glimmer_keras.pipelines.relevance_filter import relevance_filter as relevance_filter
+from glimmer_keras.pipelines.text_vectors import TextVectors as TextVectors
 from glimmer_keras.pipelines.write_predictions import write_predictions as write_predictions
 from glimmer_keras.pipelines.write_retrieved import write_retrieved as write_retrieved

@@ -1,5 +1,4 @@
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -7,8 +6,8 @@ from rich.progress import track
 
 from glimmer_keras.data import Corpus
 from glimmer_keras.memory import MemoryStore
+from glimmer_keras.pipelines.indexed_passages import each_passage, index_path, revision
 from glimmer_keras.retrieval import BM25Retriever
-from glimmer_keras.retrieval.bm25_retriever import HasText
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -28,39 +27,29 @@ def bm25_index(
         ValueError: If there is no `path` for a store at a URL, or it holds something else.
         OSError: If the index cannot be written.
     """
-    revision = passages.revision if isinstance(passages, MemoryStore) else passages.fingerprint
-    if path is None and isinstance(passages, MemoryStore):
-        if "://" in passages.path:
-            raise ValueError(
-                "`path` of an index must be given for a store that is not on a local disk. "
-                f"Received: path=None for {passages.path}"
-            )
-        path = f"{passages.path.rstrip('/')}.bm25"
+    there = revision(passages)
+    path = index_path(passages, path, ".bm25")
     if path is not None and Path(path).exists():
         if not BM25Retriever.is_index(path):
             raise ValueError(
                 f"`path` must be an index, or not be there. Received: path={str(path)!r}"
             )
         try:
-            return BM25Retriever.load(path, fingerprint=revision)
+            return BM25Retriever.load(path, fingerprint=there)
         except ValueError:
             logger.info("%s is not of the passages that are there now", path)
     console = Console(stderr=True)
     progress = progress and console.is_terminal
     found = track(
-        _each(passages),
+        each_passage(passages),
         "Reading passages",
         total=len(passages),
         console=console,
         transient=True,
         disable=not progress,
     )
-    index = BM25Retriever.build(list(found), fingerprint=revision, show_progress=progress)
+    index = BM25Retriever.build(list(found), fingerprint=there, show_progress=progress)
     if path is not None:
         index.save(path, overwrite=True)
         logger.info("Built %s over %d passages", path, len(index))
     return index
-
-
-def _each(passages: MemoryStore | Corpus) -> Iterable[HasText]:
-    return passages.iter_passages() if isinstance(passages, MemoryStore) else passages

@@ -2,21 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 
 from glimmer_keras.pipelines.passage_source import Found, PassageSource
+from glimmer_keras.retrieval import Retriever
 
 Ids = Sequence[str]
-
-
-class Retriever(Protocol):
-    """First-stage retrieval, as `retrieval.BM25Retriever` does it."""
-
-    def __len__(self) -> int: ...
-
-    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 def find_passages(

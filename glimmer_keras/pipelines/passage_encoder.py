@@ -53,8 +53,6 @@ class PassageEncoder:
         self.passage_length = preprocessor.passage_length
         self.tokens_per_batch = tokens_per_batch
         self._spec = token_spec(preprocessor)
-        # Where each shape is compiled, a batch has as many rows as its length has room for.
-        self._fill_up = keras.backend.backend() == "jax"
         self._encode = _compiled_encoder(backbone)
 
     def tokenize(self, passages: Sequence[Passage]) -> PassageTokens:
@@ -74,28 +72,12 @@ class PassageEncoder:
         """
         memory: list[np.ndarray] = [np.empty(0)] * len(tokens.ids)
 
-        def collect(rows, states):
-            states = keras.ops.convert_to_numpy(states)
-            for row, passage in zip(rows.tolist(), states, strict=False):
+        for rows, states in encode_by_length(
+            tokens.ids, tokens.lengths, self._spec.pad_id, self.tokens_per_batch, self._encode
+        ):
+            for row, passage in zip(rows.tolist(), states, strict=True):
                 memory[row] = passage[: tokens.lengths[row]]
             after_batch(len(rows))
-
-        # What is computed asynchronously is fetched when the next batch is on its way.
-        waiting = None
-        batches = plan_batches(tokens.lengths, self.tokens_per_batch, LENGTH_STEP)
-        for rows, room, length in batches:
-            size = room if self._fill_up else len(rows)
-            ids = np.full((size, length), self._spec.pad_id, "int32")
-            width = min(length, self.passage_length)
-            ids[: len(rows), :width] = tokens.ids[rows, :width]
-            lengths = np.zeros(size, "int32")
-            lengths[: len(rows)] = tokens.lengths[rows]
-            states = self._encode(ids, padding_mask(lengths, length))
-            if waiting is not None:
-                collect(*waiting)
-            waiting = rows, states
-        if waiting is not None:
-            collect(*waiting)
         return memory
 
 
@@ -104,6 +86,46 @@ def _compiled_encoder(backbone: GlimmerBackbone) -> Callable:
     """Kept for the last model, so that appending to a store does not compile again."""
     variables = (backbone.token_embedding.embeddings, *backbone.memory_encoder.variables)
     return compiled(backbone.encode_memory, variables, (None, None))
+
+
+def encode_by_length(
+    ids: np.ndarray,
+    lengths: np.ndarray,
+    pad_id: int,
+    tokens_per_batch: int,
+    encode: Callable,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Run token sequences through a model, those of about one length together.
+
+    Args:
+        ids: Integers `(n, length)`.
+        lengths: Integers `(n,)`, tokens without padding.
+        pad_id: Fills up the rest.
+        tokens_per_batch: Tokens that go through together.
+        encode: From `compiled`, of token ids and their mask.
+
+    Yields:
+        The numbers of the sequences of a batch, and the outputs for them.
+    """
+    # What is computed asynchronously is fetched when the next batch is on its way.
+    waiting = None
+    # Where each shape is compiled, a batch has as many rows as its length has room for, if there
+    # are so many.
+    fill_up = keras.backend.backend() == "jax"
+    most = 1 << (len(ids) - 1).bit_length()
+    for rows, room, length in plan_batches(lengths, tokens_per_batch, LENGTH_STEP):
+        size = min(room, most) if fill_up else len(rows)
+        batch = np.full((size, length), pad_id, "int32")
+        width = min(length, ids.shape[1])
+        batch[: len(rows), :width] = ids[rows, :width]
+        sizes = np.zeros(size, "int32")
+        sizes[: len(rows)] = lengths[rows]
+        outputs = encode(batch, padding_mask(sizes, length))
+        if waiting is not None:
+            yield waiting[0], keras.ops.convert_to_numpy(waiting[1])[: len(waiting[0])]
+        waiting = rows, outputs
+    if waiting is not None:
+        yield waiting[0], keras.ops.convert_to_numpy(waiting[1])[: len(waiting[0])]
 
 
 def plan_batches(

@@ -14,7 +14,7 @@ from glimmer_keras.data import (
 )
 from glimmer_keras.models import GlimmerPreprocessor
 from glimmer_keras.models.fingerprint import tokenizer_fingerprint
-from glimmer_keras.pipelines.find_passages import Retriever
+from glimmer_keras.retrieval import Retriever
 
 logger = logging.getLogger("glimmer_keras")
 

@@ -14,7 +14,7 @@ from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.models.fingerprint import check_preprocessor
 from glimmer_keras.pipelines.answer import Answer
-from glimmer_keras.pipelines.find_passages import Ids, Retriever, find_passages
+from glimmer_keras.pipelines.find_passages import Ids, find_passages
 from glimmer_keras.pipelines.passage_source import (
     CorpusPassages,
     Found,
@@ -23,6 +23,7 @@ from glimmer_keras.pipelines.passage_source import (
 )
 from glimmer_keras.pipelines.prepare import token_spec
 from glimmer_keras.pipelines.rank_passages import rank_passages
+from glimmer_keras.retrieval import Retriever
 
 NUM_PASSAGES = 25
 

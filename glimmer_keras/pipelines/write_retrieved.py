@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from glimmer_keras.data import Corpus, RetrievedWriter, Task, read_retrieved
-from glimmer_keras.pipelines.find_passages import Retriever
+from glimmer_keras.retrieval import Retriever
 
 CHUNK = 256
 

@@ -9,9 +9,10 @@ from glimmer_keras.data import Corpus, pad_tokens, padding_mask
 from glimmer_keras.data.token_ids import report_truncated
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.pipelines.answer import Answer
-from glimmer_keras.pipelines.find_passages import Ids, Retriever, find_passages
+from glimmer_keras.pipelines.find_passages import Ids, find_passages
 from glimmer_keras.pipelines.passage_source import CorpusPassages, PassageSource, StoredPassages
 from glimmer_keras.pipelines.rank_passages import rank_passages
+from glimmer_keras.retrieval import Retriever
 from glimmer_keras.serving.exported import Exported
 from glimmer_keras.serving.grpc_transport import GrpcTransport
 from glimmer_keras.serving.rest_transport import RestTransport

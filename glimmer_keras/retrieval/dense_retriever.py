@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from glimmer_keras.retrieval.bm25_retriever import top_rows
+from glimmer_keras.retrieval.faiss_index import FaissIndex
+from glimmer_keras.retrieval.vector_store import VectorStore, check_vectors
+
+EXACT = "exact"
+# Scores of so many passages and questions are in memory together.
+BLOCK, QUERIES = 2**14, 2**8
+
+Encode = Callable[[list[str]], np.ndarray]
+
+
+class DenseRetriever:
+    """Retrieval by the inner product of a question's vector with those of the passages.
+
+    Without an `index` all vectors are compared, in NumPy, and equal scores go to the lower row.
+
+    Args:
+        vectors: Floats `(passages, dim)`, row `i` that of passage `i`: an array, a memory-mapped
+            one, or a `VectorStore` or TensorStore, whose rows are read for each exact search.
+        encode: Gives vectors `(n, dim)` of `n` questions, as `pipelines.TextVectors` does.
+        index: Searched in place of the vectors, approximately if it is of that kind.
+        fingerprint: Of the passages.
+        encoder_fingerprint: Of what made the vectors.
+
+    Example:
+        retriever = DenseRetriever(vectors, encode)
+        rows, scores = retriever.search(["who wrote fidelio"], k=25)
+    """
+
+    def __init__(
+        self,
+        vectors: Any,
+        encode: Encode,
+        index: FaissIndex | None = None,
+        *,
+        fingerprint: str = "",
+        encoder_fingerprint: str = "",
+    ) -> None:
+        if len(vectors.shape) != 2 or not vectors.shape[0]:
+            raise ValueError(
+                "`vectors` must be (passages, dim), at least one. "
+                f"Received: shape={tuple(vectors.shape)}"
+            )
+        if index is not None and len(index) != vectors.shape[0]:
+            raise ValueError(
+                f"`index` must be over the {vectors.shape[0]} vectors. "
+                f"Received: one over {len(index)}"
+            )
+        self.vectors = vectors
+        self.index = index
+        self.fingerprint = fingerprint
+        self.encoder_fingerprint = encoder_fingerprint
+        self.encode = encode
+
+    @property
+    def num_passages(self) -> int:
+        return int(self.vectors.shape[0])
+
+    def __len__(self) -> int:
+        return self.num_passages
+
+    def __repr__(self) -> str:
+        way = "exact" if self.index is None else "by FAISS"
+        return f"DenseRetriever({self.num_passages} passages x {self.vectors.shape[1]}, {way})"
+
+    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The best passages for each query.
+
+        Args:
+            queries: Any number of strings.
+            k: Number of passages, at least 1.
+
+        Returns:
+            int32 rows and float32 scores `(queries, k)`, the best first. Where there are fewer
+            than `k` passages, the rest is row -1 with score 0.
+        """
+        if isinstance(queries, str):
+            raise TypeError("`queries` must be a sequence of strings. Received: one string")
+        if k < 1:
+            raise ValueError(f"`k` must be at least 1. Received: k={k}")
+        if not len(queries):
+            return np.zeros((0, k), "int32"), np.zeros((0, k), "float32")
+        encoded = check_vectors(self.encode(list(queries)), np.dtype("float32"))
+        if encoded.shape != (len(queries), self.vectors.shape[1]):
+            raise ValueError(
+                f"`encode` must give vectors {(len(queries), self.vectors.shape[1])}. "
+                f"Received: shape={encoded.shape}"
+            )
+        if self.index is not None:
+            return self.index.search(encoded, k)
+        return search_exactly(self.vectors, encoded, k)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the vectors to a local path or URL; they can be loaded when all is written.
+
+        An index is not kept: `load` makes one and keeps it.
+
+        Raises:
+            FileExistsError: If there are complete vectors already, or others.
+        """
+        store = VectorStore.create(
+            path,
+            self.num_passages,
+            self.vectors.shape[1],
+            np.dtype(self.vectors.dtype).name,
+            fingerprint=self.fingerprint,
+            encoder_fingerprint=self.encoder_fingerprint,
+        )
+        if store.is_complete:
+            raise FileExistsError(
+                f"`path` must hold no complete vectors. Received: path={os.fspath(path)!r}"
+            )
+        for rows in store.missing_chunks():
+            store[rows] = self.vectors[rows]
+        store.complete()
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        encode: Encode,
+        *,
+        index: str = EXACT,
+        parameters: str = "",
+        fingerprint: str | None = None,
+        encoder_fingerprint: str | None = None,
+        in_memory: bool = True,
+    ) -> DenseRetriever:
+        """Load vectors that `save` or `pipelines.dense_index` wrote.
+
+        Args:
+            path: Local path or URL.
+            encode: Gives vectors of questions.
+            index: `"exact"`, or a `factory` of `FaissIndex.build`, such as `"HNSW32"`. It is
+                built the first time, and kept beside the vectors.
+            parameters: Of searches, see `FaissIndex`.
+            fingerprint: Of the passages that the rows shall count in; `None` for no comparison.
+            encoder_fingerprint: Of the encoder that questions have; `None` for no comparison.
+            in_memory: Whether all vectors are read now, as float32; otherwise an exact search
+                reads them, each time.
+
+        Raises:
+            FileNotFoundError: If `path` holds no complete vectors.
+            ValueError: If they are of another format, other passages or another encoder, or
+                damaged.
+        """
+        store = VectorStore.open(path)
+        kept = store.manifest
+        if fingerprint not in (None, kept["fingerprint"]):
+            raise ValueError(
+                f"{store.path}: must be built from the corpus of fingerprint {fingerprint!r}. "
+                f"Received: {kept['fingerprint']!r}"
+            )
+        if encoder_fingerprint not in (None, kept["encoder_fingerprint"]):
+            raise ValueError(
+                f"{store.path}: must be built with the encoder of fingerprint "
+                f"{encoder_fingerprint!r}. Received: {kept['encoder_fingerprint']!r}"
+            )
+        searched = None if index == EXACT else _kept_index(store, index, parameters)
+        return cls(
+            store[:].astype("float32") if in_memory and searched is None else store,
+            encode,
+            searched,
+            fingerprint=kept["fingerprint"],
+            encoder_fingerprint=kept["encoder_fingerprint"],
+        )
+
+
+def _kept_index(store: VectorStore, factory: str, parameters: str) -> FaissIndex:
+    name = f"faiss/{factory}"
+    content = store.read_file(name)
+    if content is not None:
+        return FaissIndex.from_bytes(content, parameters)
+    index = FaissIndex.build(store, factory, parameters)
+    store.write_file(name, index.to_bytes())
+    return index
+
+
+def search_exactly(vectors: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """int32 rows and float32 scores `(queries, k)` of the greatest inner products.
+
+    Args:
+        vectors: Floats `(passages, dim)`, read in slices of rows.
+        queries: float32 `(queries, dim)`.
+        k: Number of passages; missing ones are row -1 with score 0.
+    """
+    rows = np.full((len(queries), k), -1, "int32")
+    scores = np.full((len(queries), k), -np.inf, "float32")
+    for start in range(0, vectors.shape[0], BLOCK):
+        stop = min(start + BLOCK, vectors.shape[0])
+        block = np.asarray(vectors[start:stop]).astype("float32", copy=False)
+        for first in range(0, len(queries), QUERIES):
+            part = queries[first : first + QUERIES] @ block.T
+            for number, found in enumerate(part, first):
+                best = top_rows(found, min(k, len(found)))
+                both = np.concatenate([scores[number], found[best]])
+                # Stable, and the rows before are lower: equal scores go to the lower row.
+                kept = np.argsort(-both, kind="stable")[:k]
+                scores[number] = both[kept]
+                rows[number] = np.concatenate([rows[number], best + start])[kept]
+    return rows, np.where(rows < 0, np.float32(0), scores)

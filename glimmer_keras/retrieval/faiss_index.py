@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Rows that are added together, and those that a partition is learned from.
+BLOCK = 2**14
+TRAINING_ROWS = 2**18
+
+
+class FaissIndex:
+    """An index of FAISS over vectors, by inner product; it needs the extra `faiss`.
+
+    Made by `FaissIndex.build` or `FaissIndex.from_bytes`.
+
+    Args:
+        index: A `faiss.Index`.
+        parameters: Of searches, as FAISS writes them: `"efSearch=64"` for HNSW, `"nprobe=16"`
+            for IVF. More finds more and takes longer. Empty for FAISS's own.
+
+    Example:
+        index = FaissIndex.build(vectors, "HNSW32", "efSearch=64")
+        retriever = DenseRetriever(vectors, encode, index=index)
+    """
+
+    def __init__(self, index: Any, parameters: str = "") -> None:
+        self._index = index
+        if parameters:
+            try:
+                _faiss().ParameterSpace().set_index_parameters(index, parameters)
+            except RuntimeError as error:
+                raise ValueError(
+                    "`parameters` must be ones that FAISS has for this index. "
+                    f"Received: parameters={parameters!r}"
+                ) from error
+
+    @classmethod
+    def build(cls, vectors: Any, factory: str, parameters: str = "") -> FaissIndex:
+        """Index vectors.
+
+        Args:
+            vectors: Floats `(passages, dim)`: an array, or what gives one for a slice of rows.
+            factory: As FAISS writes it: `"Flat"` (exact), `"HNSW32"`, `"IVF1024,Flat"` ...
+            parameters: Of searches.
+
+        Raises:
+            ImportError: If FAISS is not installed.
+            ValueError: If FAISS knows no such index, or there are too few vectors for it.
+        """
+        faiss = _faiss()
+        rows, dim = vectors.shape
+        try:
+            index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
+            if not index.is_trained:
+                index.train(_float32(vectors, slice(None, None, -(-rows // TRAINING_ROWS))))
+        except RuntimeError as error:
+            raise ValueError(
+                "`index` must be 'exact' or an index that FAISS can make of "
+                f"{rows} x {dim} vectors ({str(error).rpartition(': ')[2]}). "
+                f"Received: index={factory!r}"
+            ) from error
+        for start in range(0, rows, BLOCK):
+            index.add(_float32(vectors, slice(start, min(start + BLOCK, rows))))
+        return cls(index, parameters)
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """int32 rows and float32 scores `(queries, k)` for vectors `(queries, dim)`.
+
+        Equal scores go to the lower row, of those that FAISS has found. What it has not found is
+        row -1 with score 0.
+        """
+        scores, rows = self._index.search(np.ascontiguousarray(queries, "float32"), k)
+        order = np.lexsort((rows, -scores), axis=-1)
+        rows = np.take_along_axis(rows, order, -1).astype("int32")
+        return rows, np.where(rows < 0, 0, np.take_along_axis(scores, order, -1))
+
+    def to_bytes(self) -> bytes:
+        return _faiss().serialize_index(self._index).tobytes()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, parameters: str = "") -> FaissIndex:
+        """What `to_bytes` gave; FAISS does not check it, so it must come from there."""
+        index = _faiss().deserialize_index(np.frombuffer(content, "uint8"))
+        return cls(index, parameters)
+
+
+def _float32(vectors: Any, rows: slice) -> np.ndarray:
+    return np.ascontiguousarray(vectors[rows], "float32")
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise ImportError(
+            "an index of FAISS needs an extra: pip install glimmer_keras[faiss]"
+        ) from error
+    return faiss

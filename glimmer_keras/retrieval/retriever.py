@@ -1,0 +1,17 @@
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+
+class Retriever(Protocol):
+    """First-stage retrieval: `BM25Retriever`, `DenseRetriever`, or anything of this form."""
+
+    def __len__(self) -> int:
+        """Number of passages; rows count from 0 to one less."""
+
+    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """int32 rows and float32 scores `(queries, k)`, the best first.
+
+        Where there are fewer than `k` passages, the rest is row -1 with score 0.
+        """
