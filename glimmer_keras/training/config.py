@@ -103,7 +103,6 @@ class RunConfig:
 
     Args:
         model_parallel: Devices that share one copy of the model (JAX).
-        multi_host: Whether several hosts take part.
         log_every: Steps that a line of the logs is the mean of.
         save_every: Steps from one checkpoint to the next.
         keep: Newest checkpoints that are kept.
@@ -113,7 +112,6 @@ class RunConfig:
     """
 
     model_parallel: int = 1
-    multi_host: bool = False
     log_every: int = 50
     save_every: int = 500
     keep: int = 2
