@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from glimmer_keras.models.inputs import check_preset_arguments
 from glimmer_keras.models.t5_checkpoint import ACTIVATIONS, POSITIONS, SIZES
 from glimmer_keras.models.t5_names import is_transposed, named_weights
 from glimmer_keras.models.t5_weights import why_no_t5
-from glimmer_keras.models.tensor_files import TensorFiles, read_json, write_tensors
+from glimmer_keras.models.tensor_files import TensorFiles, free, load, read_json, write_tensors
 
 FORMAT_VERSION = 1
 GLIMMER = "glimmer"
@@ -75,6 +76,9 @@ def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> Non
         for name, content in ((CONFIG, config), (SETTINGS, settings)):
             (new / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         for written in (*new.iterdir(), new):
+            if written.suffix == ".safetensors":
+                # The library writes what its owner alone may read.
+                shutil.copymode(new / CONFIG, written)
             _sync(written)
         os.rename(new, directory)
     _sync(directory.parent)
@@ -119,8 +123,9 @@ def from_hugging_face(cls, directory: str | os.PathLike[str], **kwargs: Any) -> 
             for name, weight in weights.items()
         }
     )
+    free(weights.values())
     for name, weight in weights.items():
-        weight.assign(files.read(name, weight.dtype, is_transposed(name)))
+        load(weight, files.parts(name, is_transposed(name)))
     if not given and "preprocessor" in settings:
         tokenizer = load_tokenizer(directory, backbone.vocabulary_size)
         if tokenizer is not None:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from glimmer_keras.models.hugging_face_directory import (
     local_directory,
 )
 from glimmer_keras.models.t5_names import EMBEDDING, HEAD, is_transposed
-from glimmer_keras.models.tensor_files import TensorFiles, read_json
+from glimmer_keras.models.tensor_files import Part, TensorFiles, read_json
 
 # With the form of the feed-forward block if the configuration does not tell.
 MODEL_TYPES = {"t5": "relu", "mt5": "gated-gelu"}
@@ -84,12 +84,11 @@ class T5Checkpoint:
             }
         )
 
-    def read(self, name: str, dtype: str) -> np.ndarray:
-        """One weight, in Keras's orientation."""
-        found = self._files.read(self._stored(name), dtype, is_transposed(name))
-        if name == HEAD and self._scaled:
-            found *= np.asarray(self.sizes["hidden_dim"] ** -0.5, dtype)
-        return found
+    def parts(self, name: str) -> Iterator[Part]:
+        """One weight in Keras's orientation, some of it at a time: a place and what is there."""
+        scale = self.sizes["hidden_dim"] ** -0.5 if name == HEAD and self._scaled else None
+        for place, part in self._files.parts(self._stored(name), is_transposed(name)):
+            yield place, part if scale is None else part.astype("float32") * scale
 
     def _stored(self, name):
         if name == EMBEDDING or (name == HEAD and not self._has_head):
@@ -97,8 +96,10 @@ class T5Checkpoint:
         return name
 
     def _same_head(self):
-        names = (HEAD, self._embedding)
-        return np.array_equal(*(self._files.read(name, "float32") for name in names))
+        parts = (self._files.parts(name) for name in (HEAD, self._embedding))
+        if self._files.shapes[HEAD] != self._files.shapes[self._embedding]:
+            return False
+        return all(np.array_equal(one, other) for (_, one), (_, other) in zip(*parts, strict=True))
 
 
 def _check_config(directory, config):

@@ -13,6 +13,7 @@ from glimmer_keras.models.hugging_face_directory import is_hugging_face
 from glimmer_keras.models.sizes import system_arguments
 from glimmer_keras.models.t5_checkpoint import T5Checkpoint
 from glimmer_keras.models.t5_names import keras_hub_weights, named_weights
+from glimmer_keras.models.tensor_files import free, load, whole
 
 PRESETS = Path(__file__).parent.parent / "presets"
 
@@ -81,7 +82,7 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 
 
 def copy_t5_weights(t5, backbone):
-    """Copy the weights of a `T5Backbone` or `T5Checkpoint` into a `GlimmerBackbone` of its sizes.
+    """Copy the weights of a `T5Backbone` or `T5Checkpoint` into a new `GlimmerBackbone`.
 
     With fewer heads of cross-attention keys and values, those are the means of T5's.
     """
@@ -91,22 +92,21 @@ def copy_t5_weights(t5, backbone):
         name: (backbone.hidden_dim, inner_dim) if name.endswith(pooled) else tuple(ours.shape)
         for name, ours in named_weights(backbone)
     }
-    if isinstance(t5, T5Checkpoint):
+    checkpoint = isinstance(t5, T5Checkpoint)
+    if checkpoint:
         t5.check(shapes)
-        read = t5.read
-    else:
-        theirs = keras_hub_weights(t5)
-
-        def read(name, dtype):
-            # A copy: JAX would share the buffer, and training gives its buffers away.
-            return ops.copy(theirs[name])
-
+        free(ours for _, ours in named_weights(backbone))
+    theirs = {} if checkpoint else keras_hub_weights(t5)
     for name, ours in named_weights(backbone):
-        value = read(name, ours.dtype)
         if shapes[name] != ours.shape:
+            kernel = whole(shapes[name], "float32", t5.parts(name)) if checkpoint else theirs[name]
             groups = backbone.decoder.cross_attention_key_value_heads
-            value = _pool_heads(value, groups, backbone.num_heads)
-        ours.assign(value)
+            ours.assign(_pool_heads(kernel, groups, backbone.num_heads))
+        elif checkpoint:
+            load(ours, t5.parts(name))
+        else:
+            # A copy: JAX would share the buffer, and training gives its buffers away.
+            ours.assign(ops.copy(theirs[name]))
 
 
 def to_t5(backbone):

@@ -1,13 +1,17 @@
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+Part = tuple[tuple[slice, ...], np.ndarray]
 FLOATS = ("F64", "F32", "F16", "BF16")
-CHUNK = 2**22  # numbers read at a time
+CHUNK = 2**20  # numbers read at a time
 SHARD = 2**31  # bytes of a file at most, as of one all tensors are in memory when it is written
 
 
@@ -56,18 +60,48 @@ class TensorFiles:
                 f"Received: {'; '.join(wrong[:5])}{more}"
             )
 
-    def read(self, name: str, dtype: str, transposed: bool = False) -> np.ndarray:
-        """One tensor of two dimensions or one, cast; of the file little is in memory at a time."""
+    def parts(self, name: str, transposed: bool = False) -> Iterator[Part]:
+        """One tensor of two dimensions or one, some rows at a time: a place and what is there."""
         shape = self.shapes[name]
-        found = np.empty(shape[::-1] if transposed else shape, dtype)
-        into = found.T if transposed else found
-        rows = max(1, CHUNK * shape[0] // max(found.size, 1))
+        rows = max(1, CHUNK * shape[0] // max(math.prod(shape), 1))
         for start in range(0, shape[0], rows):
             part = slice(start, min(start + rows, shape[0]))
             # Opened anew, as what was read of an open file stays in memory.
             with safe_open(self._paths[name], framework="np") as file:
-                into[part] = file.get_slice(name)[part]
-        return found
+                found = file.get_slice(name)[part]
+            yield ((slice(None), part), found.T) if transposed else ((part,), found)
+
+
+def whole(shape: tuple[int, ...], dtype: str, parts: Iterable[Part]) -> np.ndarray:
+    """The tensor of some parts, cast."""
+    found = np.empty(shape, dtype)
+    for place, part in parts:
+        found[place] = part
+    return found
+
+
+def free(variables: Iterable[Any]) -> None:
+    """Have JAX free the values of a new model's variables, before they are loaded.
+
+    All at once, as what each leaves has no room for its next value with JAX's alignment.
+    """
+    if keras.backend.backend() == "jax":
+        for variable in variables:
+            variable.value.delete()
+
+
+def load(variable: Any, parts: Iterable[Part]) -> None:
+    """Give a variable, freed before, its value with little more memory than it has."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        for place, part in parts:
+            variable.value[place].assign(part.astype(variable.dtype))
+        return
+    value = whole(variable.shape, variable.dtype, parts)
+    # Of an array of another kind than its own, JAX would make one copy more.
+    variable.assign(keras.ops.convert_to_tensor(value))
+    if backend == "jax":
+        variable.value.block_until_ready()  # `value` is in memory as long
 
 
 def write_tensors(
