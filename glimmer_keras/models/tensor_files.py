@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-Part = tuple[tuple[slice, ...], np.ndarray]
+Part = tuple[tuple[Any, ...], np.ndarray]
 FLOATS = ("F64", "F32", "F16", "BF16")
 CHUNK = 2**20  # numbers read at a time
 SHARD = 2**31  # bytes of a file at most, as of one all tensors are in memory when it is written
@@ -69,7 +69,7 @@ class TensorFiles:
             # Opened anew, as what was read of an open file stays in memory.
             with safe_open(self._paths[name], framework="np") as file:
                 found = file.get_slice(name)[part]
-            yield ((slice(None), part), found.T) if transposed else ((part,), found)
+            yield ((..., part), found.T) if transposed else ((part,), found)
 
 
 def whole(shape: tuple[int, ...], dtype: str, parts: Iterable[Part]) -> np.ndarray:

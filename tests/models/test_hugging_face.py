@@ -44,6 +44,8 @@ def test_what_is_written_is_a_t5(t5, tmp_path, system):
         np.testing.assert_array_equal(
             written["passage_scorer.weight"], np.asarray(reader.backbone.passage_scorer.kernel)
         )
+    modes = {path.stat().st_mode for path in (tmp_path / "new").iterdir()}
+    assert len(modes) == 1
     config = json.loads((tmp_path / "new/config.json").read_text())
     assert hugging_face_config(t5).items() <= config.items()
     assert config["architectures"] == ["T5ForConditionalGeneration"]
