@@ -84,7 +84,7 @@ def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> Non
     _sync(directory.parent)
 
 
-def from_hugging_face(cls, directory: str | os.PathLike[str], **kwargs: Any) -> Any:
+def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any) -> Any:
     """A model that `save_to_hugging_face` wrote, on this backend or another.
 
     Args:

@@ -123,7 +123,7 @@ def write_tensors(
             room = SHARD
         shards[-1].append(name)
         room -= size
-    places = {}
+    places: dict[str, str] = {}
     for number, names in enumerate(shards, 1):
         file = f"{stem}-{number:05}-of-{len(shards):05}.safetensors"
         if len(shards) == 1:
