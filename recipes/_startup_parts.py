@@ -3,7 +3,9 @@
 Settings as JSON in its argument; the last line that it prints is what it found, as JSON.
 """
 
+import functools
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +29,7 @@ MEASURED_FROM = 1 / 5  # of the questions, when memory is read first
 
 
 def prepare(settings: dict[str, Any]) -> dict[str, Any]:
-    """Write a preset with random weights, and a store of passages of all lengths."""
+    """Write a preset with random weights, in Hugging Face's form too, and a store of passages."""
     keras.utils.set_random_seed(0)
     rng, folder = np.random.default_rng(0), Path(settings["folder"])
     tokenizer = train_tokenizer(WORDS, 1000)
@@ -39,6 +41,10 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     ids = np.arange(head.shape[1])
     words = (ids >= 3) & (ids < tokenizer.vocabulary_size())
     head.assign(head * words.astype("float32"))
+    # One position bias for all encoder layers, as T5 has.
+    backbone = glimmer.backbone
+    backbone.live_position_bias.table.assign(backbone.memory_encoder.position_bias.table)
+    glimmer.save_to_hugging_face(folder / "hugging_face")
     glimmer.compile(sampler="greedy")
     glimmer.save_to_preset(str(folder / "preset"))
     corpus = [
@@ -53,12 +59,8 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
 
 def load(settings: dict[str, Any]) -> dict[str, Any]:
     """Seconds and greatest memory of loading the preset, then seconds of the first two answers."""
-    keras.ops.convert_to_numpy(keras.ops.ones(1) + 1)  # the backend has begun
-    folder, before = Path(settings["folder"]), resident()["now"]
-    started = time.perf_counter()
-    glimmer = gk.Glimmer.from_preset(str(folder / "preset"))
-    loading = time.perf_counter() - started
-    memory = resident()
+    folder = Path(settings["folder"])
+    glimmer, found = loaded(lambda: gk.Glimmer.from_preset(str(folder / "preset")))
     started = time.perf_counter()
     reader = make_reader(glimmer, folder)
     question = next(questions(settings))
@@ -66,11 +68,30 @@ def load(settings: dict[str, Any]) -> dict[str, Any]:
     first = time.perf_counter() - started
     started = time.perf_counter()
     reader.answer(question)
-    weights = 4 * glimmer.count_params() / 2**20  # float32
     return {
-        "load_seconds": loading,
         "first_answer_seconds": first,
         "second_answer_seconds": time.perf_counter() - started,
+        **found,
+    }
+
+
+def load_hugging_face(settings: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """Seconds and greatest memory of loading the float32 safetensors of T5 in a dtype."""
+    path = Path(settings["folder"]) / "hugging_face"
+    return loaded(lambda: gk.Glimmer.from_t5(path, num_selected=settings["m"], dtype=dtype))[1]
+
+
+def loaded(make: Callable[[], gk.Glimmer]) -> tuple[gk.Glimmer, dict[str, float]]:
+    """A model, with the seconds and the greatest memory of making it."""
+    keras.ops.convert_to_numpy(keras.ops.ones(1) + 1)  # the backend has begun
+    before = resident()["now"]
+    started = time.perf_counter()
+    glimmer = make()
+    loading = time.perf_counter() - started
+    memory = resident()
+    weights = sum(math.prod(w.shape) * np.dtype(w.dtype).itemsize for w in glimmer.weights) / 2**20
+    return glimmer, {
+        "load_seconds": loading,
         "weights_megabytes": weights,
         "before_megabytes": before,
         "loaded_megabytes": memory["now"] - before,
@@ -178,7 +199,13 @@ class Compilations:
         return self._compiled
 
 
-PARTS: dict[str, Callable] = {"prepare": prepare, "load": load, "answer": answer}
+PARTS: dict[str, Callable] = {
+    "prepare": prepare,
+    "load": load,
+    "load_float32": functools.partial(load_hugging_face, dtype="float32"),
+    "load_bfloat16": functools.partial(load_hugging_face, dtype="bfloat16"),
+    "answer": answer,
+}
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+LOADS = ("load", "load_float32", "load_bfloat16")
 IMPORTS = """import time
 started = time.perf_counter()
 import keras, keras_hub
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     options, console = parse(arguments), Console()
     report: dict[str, Any] = {"settings": vars(options), "machine": machine()}
     report["import"] = importing(options.repeats)
-    by_size: dict[str, dict[str, int]] = {options.size: {"load": options.repeats}}
+    by_size: dict[str, dict[str, int]] = {options.size: dict.fromkeys(LOADS, options.repeats)}
     by_size.setdefault(options.asked_size, {})["answer"] = 1
     for size, parts in by_size.items():
         with tempfile.TemporaryDirectory(dir=options.work) as folder:
@@ -110,6 +111,14 @@ def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     return {**found, "rounds": {name: spread(numbers) for name, numbers in values.items()}}
 
 
+def memory(load: dict[str, Any]) -> str:
+    """What loading took, in words."""
+    return (
+        f"{load['peak_megabytes']:,.0f} for {load['weights_megabytes']:,.0f} of weights: "
+        f"{load['peak_over_weights']:.2f} times"
+    )
+
+
 def print_report(console: Console, report: dict[str, Any]) -> None:
     settings, load, answer = report["settings"], report["load"], report["answer"]
     imports = report["import"]
@@ -122,8 +131,9 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         f"loading {settings['size']}, s": f"{load['load_seconds']:.1f}",
         "first answer, s": f"{load['first_answer_seconds']:.1f}, and the second "
         f"{load['second_answer_seconds']:.2f}",
-        "memory of loading, MiB": f"{load['peak_megabytes']:,.0f} for "
-        f"{load['weights_megabytes']:,.0f} of weights: {load['peak_over_weights']:.2f} times",
+        "memory of loading, MiB": memory(load),
+        "from Hugging Face's form": memory(report["load_float32"]),
+        "in bfloat16": memory(report["load_bfloat16"]),
         f"compilations in {answer['questions']:,} questions": f"{answer['compilations']} after "
         f"{answer['compilations_warming_up']} ({answer['counted']})",
         f"memory of answering, {settings['asked_size']}, MiB": f"{first['now']:,.0f} after "

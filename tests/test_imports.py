@@ -28,7 +28,7 @@ HOUSE = {
 OUTSIDE = {
     "layers": {"keras"},
     "losses": {"keras"},
-    "models": {"keras", "keras_hub", "numpy", "safetensors", "tensorflow"},
+    "models": {"huggingface_hub", "keras", "keras_hub", "numpy", "safetensors", "tensorflow"},
     "data": {"numpy", "rich", "tensorflow"},
     "memory": {"numpy", "rich", "tensorstore"},
     "retrieval": {"bm25s", "faiss", "numpy", "rich", "tensorstore"},

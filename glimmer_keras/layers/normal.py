@@ -22,6 +22,11 @@ def loaded_next(loaded: bool = True) -> Iterator[None]:
         _loaded_next.reset(token)
 
 
+def is_loaded_next() -> bool:
+    """Whether this is within `loaded_next`."""
+    return _loaded_next.get()
+
+
 @keras.saving.register_keras_serializable(package="glimmer_keras")
 class Normal(keras.initializers.RandomNormal):
     """Normally distributed around 0, or all 0 within `loaded_next`.
@@ -34,7 +39,7 @@ class Normal(keras.initializers.RandomNormal):
         super().__init__(stddev=stddev, seed=seed)
 
     def __call__(self, shape, dtype=None):
-        if _loaded_next.get():
+        if is_loaded_next():
             return ops.zeros(shape, dtype)
         return super().__call__(shape, dtype)
 

@@ -9,6 +9,7 @@ from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
 from glimmer_keras.models.adafactor import Adafactor
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
+from glimmer_keras.models.hugging_face import from_hugging_face, save_to_hugging_face
 from glimmer_keras.models.inputs import answer_mask, check_inputs, check_preset_arguments
 from glimmer_keras.models.replicas import mean_over_replicas, num_replicas
 from glimmer_keras.models.t5_weights import from_t5
@@ -76,6 +77,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         return cls.from_size(size, "glimmer", preprocessor, **overrides)
 
     from_t5 = classmethod(from_t5)
+    from_hugging_face = classmethod(from_hugging_face)
+    save_to_hugging_face = save_to_hugging_face
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, **kwargs):

@@ -12,7 +12,7 @@ from glimmer_keras.layers import (
     TopMSelect,
 )
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
-from glimmer_keras.layers.normal import Normal, loaded_next
+from glimmer_keras.layers.normal import Normal, is_loaded_next, loaded_next
 from glimmer_keras.models.inputs import check_inputs, check_preset_arguments, symbolic_inputs
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.sizes import size_arguments, system_arguments
@@ -195,7 +195,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         # === Functional model ===
         inputs = symbolic_inputs()
         super().__init__(inputs, self.run(inputs), dtype=dtype, **kwargs)
-        if not tie_embedding_weights:
+        if not (tie_embedding_weights or is_loaded_next()):
             # KerasHub starts a head of its own as large as the embeddings; T5 at d^-0.5.
             head = self.token_embedding.reverse_embeddings
             head.assign(head * hidden_dim**-0.5)

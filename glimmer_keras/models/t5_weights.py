@@ -1,4 +1,5 @@
 import contextlib
+import os
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,11 @@ from keras import ops
 
 from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
+from glimmer_keras.models.hugging_face_directory import is_hugging_face
 from glimmer_keras.models.sizes import system_arguments
+from glimmer_keras.models.t5_checkpoint import T5Checkpoint
+from glimmer_keras.models.t5_names import keras_hub_weights, named_weights
+from glimmer_keras.models.tensor_files import free, load, whole
 
 PRESETS = Path(__file__).parent.parent / "presets"
 
@@ -26,30 +31,41 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 
     Args:
         t5: a `keras_hub.models.T5Backbone`, a KerasHub preset name such as `"t5_1.1_base"`, a
-            local preset directory, or `"tiny_world"`, a tiny T5 that comes with this package.
+            local preset directory, or `"tiny_world"`, a tiny T5 that comes with this package. Or
+            a T5, T5.1.1, Flan-T5 or mT5 in Hugging Face's form, with safetensors files: a
+            directory, or `"hf://google/flan-t5-base"`. Of that, one tensor at a time is read and
+            cast to the `dtype` of the model.
         system: string. `"fid"`, `"lumen"` or `"glimmer"`.
-        preprocessor: a `GlimmerPreprocessor`. From a preset, one with the preset's tokenizer
-            is made if `None`.
+        preprocessor: a `GlimmerPreprocessor`. From a preset or a directory, one with the
+            tokenizer there is made if `None`; without a tokenizer (`spiece.model`) the model has
+            none, and takes token ids.
         load_weights: bool. `False` takes the sizes from `t5` and fresh weights.
         **overrides: arguments of `GlimmerBackbone`, such as `live_proportion`.
 
     Returns:
         A `Glimmer`.
+
+    Raises:
+        FileNotFoundError: If a directory in Hugging Face's form has no safetensors files; the
+            error says how torch's own files are converted.
+        ValueError: If sizes among `overrides` are not those of `t5`, or `t5` is of another kind
+            of model, or lacks tensors.
     """
-    if isinstance(t5, str):
-        shipped = PRESETS / t5
-        preset = str(shipped) if shipped.is_dir() else t5
-        with quiet_masks():
-            t5 = keras_hub.models.T5Backbone.from_preset(preset, load_weights=load_weights)
-        if preprocessor is None:
-            tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset)
+    if isinstance(t5, str | os.PathLike):
+        t5, tokenizer = _open(os.fspath(t5), load_weights, tokenizer=preprocessor is None)
+        if tokenizer is not None:
             preprocessor = cls.preprocessor_cls(tokenizer)
-    if not isinstance(t5, keras_hub.models.T5Backbone):
+    if isinstance(t5, T5Checkpoint):
+        sizes = t5.sizes
+    elif isinstance(t5, keras_hub.models.T5Backbone):
+        sizes = _sizes(t5)
+    else:
         raise TypeError(
-            "`t5` must be a `keras_hub.models.T5Backbone`, a preset name or a preset directory. "
+            "`t5` must be a `keras_hub.models.T5Backbone`, a preset name or a directory. "
             f"Received: {type(t5).__name__}"
         )
-    sizes = _sizes(t5)
+    if overrides.get("num_decoder_layers") == sizes["num_layers"]:
+        overrides["num_decoder_layers"] = None
     wrong = sorted(name for name in overrides if name in sizes and overrides[name] != sizes[name])
     if wrong:
         raise ValueError(
@@ -66,14 +82,31 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 
 
 def copy_t5_weights(t5, backbone):
-    """Copy the weights of a `T5Backbone` into a `GlimmerBackbone` of its sizes."""
-    for ours, theirs in _pairs(t5, backbone):
-        if ours.shape != theirs.shape:
+    """Copy the weights of a `T5Backbone` or `T5Checkpoint` into a new `GlimmerBackbone`.
+
+    With fewer heads of cross-attention keys and values, those are the means of T5's.
+    """
+    pooled = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")
+    inner_dim = backbone.num_heads * backbone.key_value_dim
+    shapes = {
+        name: (backbone.hidden_dim, inner_dim) if name.endswith(pooled) else tuple(ours.shape)
+        for name, ours in named_weights(backbone)
+    }
+    checkpoint = isinstance(t5, T5Checkpoint)
+    if checkpoint:
+        t5.check(shapes)
+        free(ours for _, ours in named_weights(backbone))
+    theirs = {} if checkpoint else keras_hub_weights(t5)
+    for name, ours in named_weights(backbone):
+        if shapes[name] != ours.shape:
+            kernel = whole(shapes[name], "float32", t5.parts(name)) if checkpoint else theirs[name]
             groups = backbone.decoder.cross_attention_key_value_heads
-            ours.assign(_pool_heads(theirs, groups, backbone.num_heads))
-            continue
-        # A copy: JAX would share the buffer, and training gives its buffers away.
-        ours.assign(ops.copy(theirs))
+            ours.assign(_pool_heads(kernel, groups, backbone.num_heads))
+        elif checkpoint:
+            load(ours, t5.parts(name))
+        else:
+            # A copy: JAX would share the buffer, and training gives its buffers away.
+            ours.assign(ops.copy(theirs[name]))
 
 
 def to_t5(backbone):
@@ -83,22 +116,14 @@ def to_t5(backbone):
         backbone: a `GlimmerBackbone` without a reranker or a question encoder of its own. If it
             has memory layers, their position bias must still be that of the live layers, as it
             is if neither was trained. It has cross-attention in every decoder layer, with all
-            heads. A scorer is left out.
+            heads, and as many decoder layers as encoder layers. A scorer is left out.
     """
-    layers = backbone.layer_counts
-    apart = layers["memory"] + layers["stage A"] + layers["stage B"] != backbone.num_layers
-    if apart or backbone.question_encoder is not backbone.memory_encoder:
+    if reason := why_no_t5(backbone):
+        raise ValueError(reason)
+    if backbone.decoder.num_layers != backbone.num_layers:
         raise ValueError(
-            "`backbone` must hold one encoder, with neither a reranker nor a question encoder "
-            f"apart. Received: encoder layers {layers}, question_encoder="
-            f"{backbone.get_config()['question_encoder']!r}"
-        )
-    if layers["memory"] and np.any(
-        _table(backbone.memory_encoder.position_bias) != _table(backbone.live_position_bias)
-    ):
-        raise ValueError(
-            "`backbone` must have one position bias for all encoder layers, as T5 has. Received: "
-            "memory and live layers with position biases that were trained apart"
+            "`backbone` must have as many decoder layers as encoder layers, as KerasHub's T5 has. "
+            f"Received: {backbone.decoder.num_layers} and {backbone.num_layers}"
         )
     names = (
         "vocabulary_size",
@@ -113,24 +138,45 @@ def to_t5(backbone):
         "tie_embedding_weights",
     )
     config = backbone.get_config()
-    decoder = backbone.decoder
-    grouped = decoder.cross_attention_key_value_heads != decoder.num_heads
-    if grouped or decoder.cross_attention_every != 1:
-        raise ValueError(
-            "`backbone` must have cross-attention in every decoder layer, with all heads, as T5 "
-            "has. Received: cross_attention_key_value_heads="
-            f"{config['cross_attention_key_value_heads']}, "
-            f"cross_attention_every={config['cross_attention_every']}"
-        )
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone(
             **{name: config[name] for name in names},
             activation=backbone.activation,
             dtype=backbone.dtype_policy,
         )
-    for ours, theirs in _pairs(t5, backbone):
-        theirs.assign(ops.copy(ours))
+    theirs = keras_hub_weights(t5)
+    for name, ours in named_weights(backbone):
+        theirs[name].assign(ops.copy(ours))
     return t5
+
+
+def why_no_t5(backbone):
+    """Why the parts of a `GlimmerBackbone` do not make one T5, `None` if they do."""
+    layers, config = backbone.layer_counts, backbone.get_config()
+    apart = layers["memory"] + layers["stage A"] + layers["stage B"] != backbone.num_layers
+    if apart or backbone.question_encoder is not backbone.memory_encoder:
+        return (
+            "`backbone` must hold one encoder, with neither a reranker nor a question encoder "
+            f"apart. Received: encoder layers {layers}, question_encoder="
+            f"{config['question_encoder']!r}"
+        )
+    if layers["memory"] and np.any(
+        _table(backbone.memory_encoder.position_bias) != _table(backbone.live_position_bias)
+    ):
+        return (
+            "`backbone` must have one position bias for all encoder layers, as T5 has. Received: "
+            "memory and live layers with position biases that were trained apart"
+        )
+    decoder = backbone.decoder
+    grouped = decoder.cross_attention_key_value_heads != decoder.num_heads
+    if grouped or decoder.cross_attention_every != 1:
+        return (
+            "`backbone` must have cross-attention in every decoder layer, with all heads, as T5 "
+            "has. Received: cross_attention_key_value_heads="
+            f"{config['cross_attention_key_value_heads']}, "
+            f"cross_attention_every={config['cross_attention_every']}"
+        )
+    return None
 
 
 def _table(position_bias):
@@ -145,45 +191,25 @@ def quiet_masks():
         yield
 
 
-def _pairs(t5, backbone):
-    """Every weight of `backbone` that T5 has, with T5's."""
-    yield from zip(backbone.token_embedding.weights, t5.token_embedding.weights, strict=True)
-    encoder, split = t5.encoder_transformer_layers, backbone.split
-    memory, live = encoder[: split.memory], encoder[split.memory :]
-    stages = {id(stage): stage for stage in (backbone.memory_encoder, backbone.question_encoder)}
-    parts = [(stage, memory) for stage in stages.values()]
-    if backbone.num_selected is not None:
-        parts.append((backbone.stage_a, live[: split.stage_a]))
-    parts.append((backbone.stage_b, live[len(live) - backbone.stage_b.num_layers :]))
-    table = encoder[0].self_attention.relative_attention_bias
-    for stage, layers in parts:
-        for block, layer in zip(stage.blocks, layers, strict=True):
-            yield from _attention(block.attention, layer.self_attention)
-            yield block.attention_norm.scale, layer.self_attention_layer_norm.weight
-            yield from _feed_forward(block, layer)
-    for stage in stages.values():
-        if stage.num_layers:
-            yield stage.position_bias.table, table
-    yield backbone.live_position_bias.table, table
-    yield backbone.encoder_norm.scale, t5.encoder_layer_norm.weight
-
-    decoder, layers = backbone.decoder, t5.decoder_transformer_layers
-    table = layers[0].self_attention.relative_attention_bias
-    yield decoder.position_bias.table, table
-    for block, layer in zip(decoder.blocks, layers, strict=True):
-        yield from _attention(block.self_attention, layer.self_attention)
-        yield block.self_norm.scale, layer.self_attention_layer_norm.weight
-        if block.reads_memory:
-            yield from _attention(block.cross_attention, layer.cross_attention)
-            yield block.cross_norm.scale, layer.cross_attention_layer_norm.weight
-        yield from _feed_forward(block, layer)
-    yield decoder.norm.scale, t5.decoder_layer_norm.weight
+def _open(path, load_weights, tokenizer):
+    """The T5 at a path, an address or a preset name, and its tokenizer if it is asked for."""
+    if is_hugging_face(path):
+        t5 = T5Checkpoint(path)
+        return t5, t5.tokenizer() if tokenizer else None
+    shipped = PRESETS / path
+    preset = str(shipped) if shipped.is_dir() else path
+    with quiet_masks():
+        t5 = keras_hub.models.T5Backbone.from_preset(preset, load_weights=load_weights)
+    if not tokenizer:
+        return t5, None
+    return t5, keras_hub.models.T5Tokenizer.from_preset(preset)
 
 
 def _sizes(t5):
     return {
         "vocabulary_size": t5.vocabulary_size,
         "num_layers": t5.num_layers,
+        "num_decoder_layers": None,
         "num_heads": t5.num_heads,
         "hidden_dim": t5.hidden_dim,
         "intermediate_dim": t5.intermediate_dim,
@@ -195,25 +221,8 @@ def _sizes(t5):
     }
 
 
-def _attention(ours, theirs):
-    yield ours.query.kernel, theirs.query_projector.kernel
-    yield ours.key.kernel, theirs.key_projector.kernel
-    yield ours.value.kernel, theirs.value_projector.kernel
-    yield ours.output_projection.kernel, theirs.output_projector.kernel
-
-
 def _pool_heads(kernel, groups, num_heads):
     """A key or value kernel `(dim, num_heads * head_dim)` with the mean of each group's heads."""
     dim = kernel.shape[0]
     heads = ops.reshape(kernel, (dim, groups, num_heads // groups, -1))
     return ops.reshape(ops.mean(heads, axis=2), (dim, -1))
-
-
-def _feed_forward(block, layer):
-    yield block.feed_forward_norm.scale, layer.layer_norm.weight
-    ours = block.feed_forward
-    # KerasHub activates `input_projector`, which is T5's gate where there is one.
-    yield (ours.gate if ours.gated else ours.up).kernel, layer.input_projector.kernel
-    if ours.gated:
-        yield ours.up.kernel, layer.gate_projector.kernel
-    yield ours.down.kernel, layer.output_projector.kernel

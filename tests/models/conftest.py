@@ -1,8 +1,11 @@
+import json
+
 import keras
 import keras_hub
 import numpy as np
 import pytest
 from _tokenizer import train_tokenizer
+from safetensors.numpy import save_file
 
 import glimmer_keras as gk
 from glimmer_keras.models.t5_weights import quiet_masks
@@ -104,3 +107,94 @@ def outputs():
 def tokenizer():
     words = "who wrote fidelio beethoven the opera was first given in vienna a sonata moonlight"
     return train_tokenizer([words, *words.split()] * 5, VOCABULARY)
+
+
+def hugging_face_tensors(t5):
+    """The weights of a KerasHub T5 as Hugging Face has them, written down by hand."""
+
+    def numbers(weight, transposed=True):
+        weight = np.asarray(weight)
+        return weight.T if transposed else weight
+
+    found = {"shared.weight": numbers(t5.token_embedding.embeddings, False)}
+    if not t5.tie_embedding_weights:
+        found["lm_head.weight"] = numbers(t5.token_embedding.reverse_embeddings)
+    for stack in ("encoder", "decoder"):
+        layers = getattr(t5, f"{stack}_transformer_layers")
+        norm = getattr(t5, f"{stack}_layer_norm")
+        found[f"{stack}.final_layer_norm.weight"] = numbers(norm.weight, False)
+        found[f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = numbers(
+            layers[0].self_attention.relative_attention_bias, False
+        )
+        for i, layer in enumerate(layers):
+            block, last = f"{stack}.block.{i}.layer", 2 if stack == "decoder" else 1
+            halves = [(0, "SelfAttention", "self_attention")]
+            if stack == "decoder":
+                halves.append((1, "EncDecAttention", "cross_attention"))
+            for number, theirs, ours in halves:
+                norm = getattr(layer, f"{ours}_layer_norm").weight
+                found[f"{block}.{number}.layer_norm.weight"] = numbers(norm, False)
+                for letter, part in zip("qkvo", ("query", "key", "value", "output"), strict=True):
+                    kernel = getattr(getattr(layer, ours), f"{part}_projector").kernel
+                    found[f"{block}.{number}.{theirs}.{letter}.weight"] = numbers(kernel)
+            found[f"{block}.{last}.layer_norm.weight"] = numbers(layer.layer_norm.weight, False)
+            dense = f"{block}.{last}.DenseReluDense"
+            first, second = ("wi_0", "wi_1") if t5.use_gated_activation else ("wi", None)
+            found[f"{dense}.{first}.weight"] = numbers(layer.input_projector.kernel)
+            if second:
+                found[f"{dense}.{second}.weight"] = numbers(layer.gate_projector.kernel)
+            found[f"{dense}.wo.weight"] = numbers(layer.output_projector.kernel)
+    return found
+
+
+def hugging_face_config(t5, **settings):
+    return {
+        "model_type": "t5",
+        "vocab_size": t5.vocabulary_size,
+        "d_model": t5.hidden_dim,
+        "d_kv": t5.key_value_dim,
+        "d_ff": t5.intermediate_dim,
+        "num_layers": t5.num_layers,
+        "num_heads": t5.num_heads,
+        # Of a gate, "gelu" would be the tanh approximation, which `t5` does not have.
+        "feed_forward_proj": "gated-gelu" if t5.use_gated_activation else "relu",
+        **({"dense_act_fn": "gelu"} if t5.use_gated_activation else {}),
+        "tie_word_embeddings": t5.tie_embedding_weights,
+        **settings,
+    }
+
+
+@pytest.fixture
+def write_t5(tmp_path):
+    """A function that writes a KerasHub T5 in Hugging Face's form, and gives the directory."""
+
+    def write(t5, dtype="float32", shards=1, change=lambda tensors: tensors, **settings):
+        tensors = change(hugging_face_tensors(t5))
+        tensors = {k: np.ascontiguousarray(v.astype(dtype)) for k, v in tensors.items()}
+        path = tmp_path / "hugging_face"
+        path.mkdir()
+        config = json.dumps(hugging_face_config(t5, **settings))
+        (path / "config.json").write_text(config, encoding="utf-8")
+        if shards == 1:
+            save_file(tensors, path / "model.safetensors")
+            return path
+        names, places = list(tensors), {}
+        for i in range(shards):
+            part, file = names[i::shards], f"model-{i + 1:05}-of-{shards:05}.safetensors"
+            save_file({name: tensors[name] for name in part}, path / file)
+            places |= dict.fromkeys(part, file)
+        index = json.dumps({"metadata": {}, "weight_map": places})
+        (path / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def t5_1_0():
+    """A KerasHub T5 as of T5 1.0: no gate, and the head is the embedding."""
+    keras.utils.set_random_seed(4)
+    with quiet_masks():
+        return keras_hub.models.T5Backbone(
+            40, 2, 2, 8, 16, 4, activation="relu", use_gated_activation=False, dropout=0.0
+        )

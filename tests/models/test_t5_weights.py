@@ -153,6 +153,13 @@ def test_only_one_encoder_is_a_t5(t5, settings):
         to_t5(reader.backbone)
 
 
+def test_fewer_decoder_layers_are_no_t5_of_keras_hub(make_model, t5):
+    with pytest.raises(ValueError, match="as many decoder layers as encoder .*Received: 1 and 3"):
+        to_t5(make_model("fid", num_decoder_layers=1).backbone)
+    with pytest.raises(ValueError, match="Sizes must be those .*Received: num_decoder_layers=1"):
+        gk.Glimmer.from_t5(t5, "fid", num_decoder_layers=1)
+
+
 def test_position_biases_trained_apart_are_no_t5(t5):
     backbone = gk.Glimmer.from_t5(t5).backbone
     table = backbone.memory_encoder.position_bias.table

@@ -52,6 +52,15 @@ def test_loading_is_measured(report):
     assert load["first_answer_seconds"] > 0 < load["second_answer_seconds"]
 
 
+def test_loading_from_hugging_face_is_measured(report):
+    weights = report["load"]["weights_megabytes"]
+    for dtype, share in (("float32", 1.0), ("bfloat16", 0.5)):
+        load = report[f"load_{dtype}"]
+        assert load["weights_megabytes"] == pytest.approx(share * weights)
+        assert load["peak_megabytes"] >= load["loaded_megabytes"]
+        assert load["peak_over_weights"] == load["peak_megabytes"] / load["weights_megabytes"]
+
+
 def test_nothing_is_compiled_once_all_shapes_are_met(report):
     answer = report["answer"]
     # Passages of up to 16 tokens have one length; one question, or a batch.

@@ -1,0 +1,174 @@
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from glimmer_keras.layers.feed_forward import serialize_activation
+from glimmer_keras.layers.normal import loaded_next
+from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
+from glimmer_keras.models.hugging_face_directory import (
+    CONFIG,
+    SETTINGS,
+    TOKENIZER,
+    load_tokenizer,
+    local_directory,
+)
+from glimmer_keras.models.inputs import check_preset_arguments
+from glimmer_keras.models.t5_checkpoint import ACTIVATIONS, POSITIONS, SIZES
+from glimmer_keras.models.t5_names import is_transposed, named_weights
+from glimmer_keras.models.t5_weights import why_no_t5
+from glimmer_keras.models.tensor_files import TensorFiles, free, load, read_json, write_tensors
+
+FORMAT_VERSION = 1
+GLIMMER = "glimmer"
+PREPROCESSOR = ("question_length", "passage_length", "answer_length", "num_passages")
+
+
+def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> None:
+    """Write the model in Hugging Face's form: safetensors files, settings, the vocabulary.
+
+    If its parts make one T5 (as they do unless a reranker or question encoder is apart, the
+    position biases of memory and live layers were trained apart, or cross-attention is thinned),
+    `transformers.T5ForConditionalGeneration` loads that T5 from `model.safetensors` and passes
+    over the scorer. Else the tensors are in `glimmer.safetensors` and `model_type` is
+    `"glimmer"`: `transformers` refuses it. `Glimmer.from_hugging_face` loads both, whole.
+
+    Args:
+        directory: a new directory, in which all is on the disk before it gets its name.
+
+    Raises:
+        FileExistsError: If `directory` is there.
+        ValueError: If the feed-forward blocks have an activation that T5 has no name for.
+    """
+    directory, backbone = Path(directory).absolute(), glimmer.backbone
+    if directory.exists():
+        raise FileExistsError(f"`directory` must be new. Received: directory='{directory}'")
+    is_t5 = why_no_t5(backbone) is None
+    config = (
+        _t5_config(backbone) if is_t5 else {"model_type": GLIMMER, "architectures": ["Glimmer"]}
+    )
+    settings: dict[str, Any] = {"format_version": FORMAT_VERSION, "backbone": backbone.get_config()}
+    weights = dict(named_weights(backbone, apart=True))
+    sizes = {
+        name: np.dtype(weight.dtype).itemsize * int(np.prod(weight.shape))
+        for name, weight in weights.items()
+    }
+
+    def value(name):
+        found = keras.ops.convert_to_numpy(weights[name])
+        return np.ascontiguousarray(found.T if is_transposed(name) else found)
+
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as work:
+        new = Path(work) / directory.name
+        new.mkdir()
+        write_tensors(new, "model" if is_t5 else GLIMMER, sizes, value)
+        if glimmer.preprocessor is not None:
+            settings["preprocessor"] = {
+                name: getattr(glimmer.preprocessor, name) for name in PREPROCESSOR
+            }
+            (new / TOKENIZER).write_bytes(glimmer.preprocessor.tokenizer.proto)
+        for name, content in ((CONFIG, config), (SETTINGS, settings)):
+            (new / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        for written in (*new.iterdir(), new):
+            if written.suffix == ".safetensors":
+                # The library writes what its owner alone may read.
+                shutil.copymode(new / CONFIG, written)
+            _sync(written)
+        os.rename(new, directory)
+    _sync(directory.parent)
+
+
+def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any) -> Any:
+    """A model that `save_to_hugging_face` wrote, on this backend or another.
+
+    Args:
+        directory: path, or `"hf://org/name"`. Of a plain T5 there `from_t5` makes a model.
+        **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. Each weight is read alone and
+            cast to the variables of `dtype`, which is the written model's if not given.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the directory holds another model, or tensors that are not its settings'.
+    """
+    check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
+    address = os.fspath(directory)
+    directory = local_directory(address)
+    if not (directory / SETTINGS).is_file():
+        raise FileNotFoundError(
+            f"{address} must have a {SETTINGS}, as `save_to_hugging_face` writes it. Of a T5 "
+            "`Glimmer.from_t5` makes a model"
+        )
+    settings = read_json(directory / SETTINGS)
+    if settings.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{directory / SETTINGS}: `format_version` must be {FORMAT_VERSION}. "
+            f"Received: {settings.get('format_version')!r}"
+        )
+    is_t5 = read_json(directory / CONFIG).get("model_type") != GLIMMER
+    files = TensorFiles(directory, "model" if is_t5 else GLIMMER)
+    given = "preprocessor" in kwargs
+    preprocessor = kwargs.pop("preprocessor", None)
+    with loaded_next():
+        backbone = GlimmerBackbone.from_config({**settings["backbone"], **kwargs})
+    weights = dict(named_weights(backbone, apart=True))
+    files.check(
+        {
+            name: tuple(weight.shape)[:: -1 if is_transposed(name) else 1]
+            for name, weight in weights.items()
+        }
+    )
+    free(weights.values())
+    for name, weight in weights.items():
+        load(weight, files.parts(name, is_transposed(name)))
+    if not given and "preprocessor" in settings:
+        tokenizer = load_tokenizer(directory, backbone.vocabulary_size)
+        if tokenizer is not None:
+            preprocessor = cls.preprocessor_cls(tokenizer, **settings["preprocessor"])
+    return cls(backbone, preprocessor)
+
+
+def _t5_config(backbone):
+    """The `config.json` of a T5."""
+    names = {ours: theirs for theirs, ours in ACTIVATIONS.items()}
+    activation = serialize_activation(backbone.activation)
+    if activation not in names:
+        raise ValueError(
+            f"`activation` must be one of {list(names)}, which T5 has names for. "
+            f"Received: activation={activation!r}"
+        )
+    act, gate = names[activation], "gated-" if backbone.use_gated_activation else ""
+    # Of a gate, "gelu" is the name of the tanh approximation.
+    proj = gate + ("gelu" if gate and act == "gelu_new" else act)
+    return {
+        "model_type": "t5",
+        "architectures": ["T5ForConditionalGeneration"],
+        "vocab_size": backbone.vocabulary_size,
+        **{theirs: getattr(backbone, ours) for ours, theirs in SIZES.items()},
+        "num_decoder_layers": backbone.decoder.num_layers,
+        **POSITIONS,
+        "feed_forward_proj": proj,
+        "dense_act_fn": act,
+        "is_gated_act": backbone.use_gated_activation,
+        "layer_norm_epsilon": backbone.layer_norm_epsilon,
+        "dropout_rate": backbone.dropout,
+        "tie_word_embeddings": backbone.tie_embedding_weights,
+        "is_encoder_decoder": True,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "decoder_start_token_id": 0,
+        "torch_dtype": backbone.dtype_policy.variable_dtype,
+    }
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
