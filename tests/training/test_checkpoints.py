@@ -306,7 +306,7 @@ def test_a_signal_leaves_with_a_checkpoint(trained, tmp_path, number):
     glimmer = trained.glimmer  # the same one, to compile once
     checkpoints.restore(glimmer)
     send = keras.callbacks.LambdaCallback(
-        on_train_batch_begin=lambda batch, _: batch == 1 and signal.raise_signal(number)
+        on_train_batch_begin=lambda batch, logs: batch == 1 and signal.raise_signal(number)
     )
     before = signal.getsignal(number)
     with checkpoints.stop_on_signals():
