@@ -37,13 +37,23 @@ class SkippingOptimizer(keras.optimizers.LossScaleOptimizer):
         # Also a loss that is infinite where its gradients are not makes these NaN.
         return loss * ops.where(ops.isfinite(loss), 1.0, float("nan"))
 
+    def stateless_apply(
+        self, optimizer_variables: list[Any], grads: list[Any], trainable_variables: list[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        # On JAX a choice of values; Keras's of branches took three times as long on a CPU.
+        finite = self.check_finite(grads)
+        own = len(optimizer_variables) - len(self.inner_optimizer.variables)
+        inner = optimizer_variables[own:]
+        weights, moments = self.inner_optimizer.stateless_apply(inner, grads, trainable_variables)
+
+        def choose(new: list[Any], old: list[Any]) -> list[Any]:
+            return [ops.where(finite, one, other) for one, other in zip(new, old, strict=True)]
+
+        kept = optimizer_variables[:own]
+        return choose(weights, trainable_variables), kept + choose(moments, inner)
+
     def _stateful_handle_non_finite_grads(self) -> None:
         pass
-
-    def _stateless_handle_non_finite_grads(
-        self, optimizer_variables: list[Any], trainable_variables: list[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        return trainable_variables, optimizer_variables
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
