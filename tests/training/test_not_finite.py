@@ -37,6 +37,11 @@ def fit(model, labels, *callbacks, **options):
     return seen
 
 
+def said(caplog):
+    """Without what TensorFlow says of tracing."""
+    return [record.getMessage() for record in caplog.records if record.name == "glimmer_keras"]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_the_run_stops(bad):
     seen = []
@@ -51,7 +56,7 @@ def test_metrics_are_as_if_the_step_had_not_been(caplog):
     logs = fit(line(SkippingOptimizer(keras.optimizers.SGD(0.1))), [1, np.nan, 2, 6], callback)
     assert [log["loss"] for log in logs] == [1.0, 1.0, 1.5, 3.0]
     assert [log["skipped_steps"] for log in logs] == [0, 1, 1, 1]
-    assert caplog.messages == ["Step 2: not finite, its update is left out: loss=nan"]
+    assert said(caplog) == ["Step 2: not finite, its update is left out: loss=nan"]
 
 
 def test_a_first_step_that_is_skipped_has_no_mean():
@@ -75,7 +80,7 @@ def test_several_steps_between_calls(caplog):
     logs = fit(model, [1, 2, 3, np.nan, 5, np.inf], NotFinite("skip"))
     assert [log["skipped_steps"] for log in logs] == [0, 2]
     assert [log["loss"] for log in logs] == [2.0, 2.0]
-    assert caplog.messages[0].startswith("2 of 3 to 6: not finite")
+    assert said(caplog)[0].startswith("2 of 3 to 6: not finite")
 
 
 def test_too_many_in_a_row_stop_the_run():
