@@ -15,6 +15,7 @@ from glimmer_keras.models import Glimmer as Glimmer
 from glimmer_keras.models import GlimmerBackbone as GlimmerBackbone
 from glimmer_keras.models import GlimmerPreprocessor as GlimmerPreprocessor
 from glimmer_keras.models import flops as flops
+from glimmer_keras.models import training_flops as training_flops
 from glimmer_keras.pipelines import Answer as Answer
 from glimmer_keras.pipelines import Reader as Reader
 

@@ -48,9 +48,8 @@ from _world_tasks import world_tasks
 from rich.console import Console
 from rich.table import Table
 
-from glimmer_keras import Glimmer, GlimmerPreprocessor, flops
+from glimmer_keras import Glimmer, GlimmerPreprocessor, training_flops
 from glimmer_keras.data import mixture
-from glimmer_keras.models.sizes import SYSTEMS
 from glimmer_keras.models.t5_weights import PRESETS
 from glimmer_keras.pipelines import tokenize
 from glimmer_keras.training import keep_freed_memory
@@ -190,26 +189,16 @@ def batch_seconds(batch: int, options: argparse.Namespace) -> dict[str, float]:
 
 def formulas(size: str, system: str, options: argparse.Namespace) -> float:
     """The paper's terms for one question's step, in multiply-accumulates."""
-    k, m, answer = options.k, options.m, options.answer_length
-    length = options.passage_length
-
-    def count(system, **settings):
-        return flops(size, system, answer_length=answer, **settings)
-
-    if system == "fid":
-        return 3 * count("fid", num_passages=k, passage_length=length).total
-    alpha, beta = (SYSTEMS[system][name] for name in ("live_proportion", "rerank_proportion"))
-    live = count(system, num_passages=k, passage_length=length, num_selected=m)
-    stored = {"live_proportion": 1 - alpha, "passage_length": length - options.question_length}
-    memory = count("lumen", num_passages=k, **stored).live_encoder
-    stored["passage_length"] = options.question_length
-    memory += count("lumen", num_passages=1, **stored).live_encoder
-    # Without dropout the teacher reuses what stage B gave for the selected passages.
-    unread = k if options.dropout else k - m
-    stage_b = {"live_proportion": alpha * (1 - beta), "passage_length": length}
-    teacher = count("lumen", num_passages=max(unread, 1), **stage_b).live_encoder * bool(unread)
-    alone = count("lumen", num_passages=1, passage_length=length)
-    return 3 * (live.total + memory) + teacher + k * (alone.cross_attention + alone.decoder)
+    return training_flops(
+        size,
+        system,
+        num_passages=options.k,
+        passage_length=options.passage_length,
+        question_length=options.question_length,
+        answer_length=options.answer_length,
+        dropout=bool(options.dropout),
+        num_selected=options.m if system == "glimmer" else None,
+    )
 
 
 def print_case(console: Console, case: dict[str, Any], options: argparse.Namespace) -> None:

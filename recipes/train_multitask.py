@@ -74,22 +74,25 @@ def main(argv=None):
     data = prepare(args.output, corpus, train, dev, args.k, glimmer.preprocessor)
     log = LossLog(args.output / "losses.jsonl", start)
     try:
-        for step, length, epochs in stretches(start, args.steps, args.log_every):
-            first = step // args.log_every
-            glimmer.fit(
-                mixture(
-                    data.train_tokens,
-                    data.passages,
-                    args.batch_size,
-                    seed=args.seed,
-                    start_step=step,
-                ),
-                initial_epoch=first,
-                epochs=first + epochs,
-                steps_per_epoch=length,
-                callbacks=[log, checkpoints],  # A checkpoint is never ahead of the losses.
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
+        with checkpoints.stop_on_signals():
+            for step, length, epochs in stretches(start, args.steps, args.log_every):
+                first = step // args.log_every
+                glimmer.fit(
+                    mixture(
+                        data.train_tokens,
+                        data.passages,
+                        args.batch_size,
+                        seed=args.seed,
+                        start_step=step,
+                    ),
+                    initial_epoch=first,
+                    epochs=first + epochs,
+                    steps_per_epoch=length,
+                    callbacks=[log, checkpoints],  # A checkpoint is never ahead of the losses.
+                    verbose=1 if sys.stdout.isatty() else 2,
+                )
+                if checkpoints.stopped_by:
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         kept = checkpoints.latest_step() or 0
         print(f"Stopped; with --resume it goes on after step {kept}", file=sys.stderr)
@@ -133,14 +136,22 @@ class LossLog(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
+        self.batch = batch
         if batch + 1 == self.params["steps"]:
-            line = {"first_step": self.step - batch, "step": self.step}
-            line |= {name: float(value) for name, value in sorted(logs.items())}
-            with self.path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            self.write_line(logs)
         self.times.append(time.perf_counter())
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.batch + 1 < self.params["steps"]:  # stopped by a signal
+            self.write_line(logs)
+
+    def write_line(self, logs):
+        line = {"first_step": self.step - self.batch, "step": self.step}
+        line |= {name: float(value) for name, value in sorted(logs.items())}
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def seconds(self):
         return self.times[-1] - self.times[0] if self.times else 0.0

@@ -15,7 +15,8 @@ class EvaluateByGeneration(keras.callbacks.Callback):
     At the end of an epoch every question is answered with `generate`. The logs, and with them
     `History` and the callbacks after this one, get `val_{task}_{metric}` for all metrics of
     `evaluation.evaluate`, and `val_average`: the mean over the tasks, each by its own metric.
-    Epochs that are not evaluated have none of these, as with `validation_freq` of `fit`.
+    Epochs that are not evaluated have none of these, as with `validation_freq` of `fit`; one
+    that was stopped before its last batch is not, so that a run that is to end does not wait.
 
     Args:
         tasks: Dev tasks with their retrieved rows set.
@@ -44,6 +45,8 @@ class EvaluateByGeneration(keras.callbacks.Callback):
     ```
     """
 
+    async_safe = True  # `fit` need not wait for `on_train_batch_end`.
+
     def __init__(
         self,
         tasks: Sequence[Task],
@@ -70,6 +73,7 @@ class EvaluateByGeneration(keras.callbacks.Callback):
             )
         self.every = every
         self.best_average: float | None = None
+        self._batches = 0
         self._data = (tasks, corpus, tokenized_tasks, tokenized_corpus, batch_size, progress)
         self._best = None if best is None else BestPreset(best)
         self._measured = {
@@ -97,8 +101,16 @@ class EvaluateByGeneration(keras.callbacks.Callback):
                 )
         self.best_average = record["average"]
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._batches = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._batches = max(self._batches, batch + 1)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % self.every:
+        steps = (self.params or {}).get("steps")
+        stopped = steps and self._batches < steps and self.model.stop_training
+        if (epoch + 1) % self.every or stopped:
             return
         model = self.model  # On JAX, asking for it brings its variables up to date.
         table, _ = evaluate(model, *self._data)

@@ -91,3 +91,60 @@ def flops(
         cross_attention=selected * passage_length * reading * shared * 2 * squared,
         decoder=answer_length * (layers * 12 + reading * 2) * squared,
     )
+
+
+def training_flops(
+    size="base",
+    system="glimmer",
+    *,
+    num_passages=25,
+    passage_length=352,
+    question_length=48,
+    answer_length=16,
+    dropout=True,
+    **settings,
+):
+    """What a training step costs for one question by the paper's formulas, everything trained.
+
+    Three times the forward pass, that of the memory encoder included, and with a scorer once the
+    teacher: what stage B has not read yet, and the decoder over each passage alone (section 3.2).
+
+    Args:
+        size: string. A named size of T5.1.1.
+        system: string. `"fid"`, `"lumen"` or `"glimmer"`.
+        num_passages: int. `k`.
+        passage_length: int. `n_p`, tokens the live encoder reads for a passage, the
+            question's among them.
+        question_length: int. Tokens of the question.
+        answer_length: int. `n_t`.
+        dropout: bool. Without it the teacher reuses what stage B gave for the selected passages.
+        **settings: as in `flops`.
+
+    Returns:
+        A float, in multiply-accumulates.
+    """
+
+    def count(passages, length, **changes):
+        return flops(
+            size,
+            system,
+            num_passages=passages,
+            passage_length=length,
+            answer_length=answer_length,
+            **{**settings, **changes},
+        )
+
+    alone = {"num_selected": None}
+    merged = system_arguments(system, settings)
+    alpha, selected = merged["live_proportion"], merged["num_selected"]
+    memory = {"live_proportion": 1 - alpha, **alone}
+    stored = count(num_passages, passage_length - question_length, **memory).live_encoder
+    stored += count(1, question_length, **memory).live_encoder
+    student = 3 * (count(num_passages, passage_length).total + stored)
+    if selected is None:
+        return student
+    unread = num_passages if dropout else num_passages - selected
+    stage_b = {"live_proportion": alpha * (1 - merged["rerank_proportion"]), **alone}
+    teacher = unread * count(1, passage_length, **stage_b).live_encoder
+    read = count(1, passage_length, **alone)
+    return student + teacher + num_passages * (read.cross_attention + read.decoder)

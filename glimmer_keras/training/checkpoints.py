@@ -1,99 +1,132 @@
 import json
 import logging
+import math
 import os
 import shutil
-import tempfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
-
-from glimmer_keras.data.sync import sync
 from glimmer_keras.models import Glimmer
+from glimmer_keras.training.checkpoint_files import (
+    load_checkpoint,
+    read_manifest,
+    write_checkpoint,
+    write_manifest,
+)
+from glimmer_keras.training.noted_signals import noted_signals
+from glimmer_keras.training.step_callback import StepCallback
 
 logger = logging.getLogger("glimmer_keras")
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
-WEIGHTS = "model.weights.h5"
-RANDOM = "random.npz"
 
-
-class Checkpoints(keras.callbacks.Callback):
+class Checkpoints(StepCallback):
     """Keeps a training run on disk, so that it goes on as if it had never been stopped.
 
-    A checkpoint is a folder `step-00000500` with the weights, the optimizer and the state of
-    every random generator of the model. It is written under another name and renamed when all
-    is there, so a run killed at any time leaves the checkpoints before it.
+    A checkpoint is a folder `step-00000500` with the weights, the optimizer, the state of every
+    random generator of the model and the step, which is also the data's position: that of
+    `mixture(start_step=...)`, in batches, however many of them an update or a call takes. It is
+    written under another name and renamed when all is there, so a run killed at any time leaves
+    the checkpoints before it. Weights are whole, on however many devices they were. What is not
+    finite is not saved.
 
     Args:
         directory: Where they are kept, of one run only. Made when the first is written.
         save_every: Steps from one to the next; the end of `fit` has one too.
         keep: Number of checkpoints kept, the newest ones.
+        monitor: A name in the logs of an epoch, say `"val_average"` of a callback listed before:
+            the best checkpoints by it are kept too, and the end of an epoch that is among them has
+            one. `None` keeps the newest only.
+        mode: `"max"` or `"min"`: what is best.
+        keep_best: Number of the best kept.
+        data: What the batches depend on, as plain values: batch size, seed, fingerprints of the
+            tasks. Kept with each checkpoint, which is not restored with others. `None` for not
+            compared.
 
     Example:
     ```python
     glimmer.compile()
-    checkpoints = Checkpoints("run/checkpoints", save_every=500)
+    data = {"batch_size": 8, "seed": 0}
+    checkpoints = Checkpoints("run/checkpoints", save_every=500, data=data)
     step = checkpoints.restore(glimmer)
-    batches = mixture(tasks, corpus, batch_size=8, start_step=step)
-    glimmer.fit(batches, steps_per_epoch=10_000 - step, callbacks=[checkpoints])
+    batches = mixture(tasks, corpus, **data, start_step=step)
+    with checkpoints.stop_on_signals():
+        glimmer.fit(batches, steps_per_epoch=10_000 - step, callbacks=[checkpoints])
+    if checkpoints.stopped_by:
+        sys.exit(f"{checkpoints.stopped_by}: stopped after step {checkpoints.step}")
     ```
     """
 
-    def __init__(self, directory: str | Path, save_every: int, keep: int = 2) -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        save_every: int,
+        keep: int = 2,
+        *,
+        monitor: str | None = None,
+        mode: str = "max",
+        keep_best: int = 1,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
-        for name, value in (("save_every", save_every), ("keep", keep)):
+        for name, value in (("save_every", save_every), ("keep", keep), ("keep_best", keep_best)):
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        if mode not in ("max", "min"):
+            raise ValueError(f'`mode` must be "max" or "min". Received: mode={mode!r}')
         self.directory = Path(directory)
         self.save_every = save_every
         self.keep = keep
-        self.step = 0
+        self.monitor = monitor
+        self.mode = mode
+        self.keep_best = keep_best
+        self.data = None if data is None else json.loads(json.dumps(dict(data)))
+        self.stopped_by: str | None = None
         self._saved = 0
-        self._batch = -1
 
     def latest_step(self) -> int | None:
         """Step of the newest complete checkpoint, `None` where there is none."""
         return max(self._complete(), default=None)
 
-    def restore(self, model: Glimmer) -> int:
-        """Load the newest complete checkpoint into a model.
+    def best_step(self) -> int | None:
+        """Step of the best checkpoint by `monitor`, `None` where there is none."""
+        return next(iter(self._best(self._complete())), None)
+
+    def stop_on_signals(self) -> AbstractContextManager[None]:
+        """Have SIGTERM or SIGINT leave `fit` with a checkpoint, in a `with` block around it.
+
+        The running step ends and is saved, before anything else, and `fit` returns; `stopped_by`
+        names the signal. Another one does what it did before the block. If it comes between two
+        calls of `fit`, the next one leaves after a step.
+        """
+        self.stopped_by = None
+        return noted_signals(self._stop)
+
+    def restore(self, model: Glimmer, step: int | None = None) -> int:
+        """Load a checkpoint into a model.
 
         Args:
             model: A `Glimmer`, configured and compiled as the one that was saved.
+            step: Which one, say `best_step()`; `None` for the newest that is complete. Training
+                goes on from the newest only.
 
         Returns:
             The step to go on from; 0, and the model as it was, where there is no checkpoint.
 
         Raises:
             ValueError: If the model or its optimizer is not configured as the one that was
-                saved, or the checkpoint is of another format.
+                saved, or `data` is not what it was, or the checkpoint is of another format, or
+                `step` has none.
         """
-        step = self.latest_step()
+        complete = self._complete()
         if step is None:
-            return 0
-        path = self._path(step)
-        manifest = self._complete()[step]
-        _check_manifest(path, manifest, model)
-        # Keras passes over an optimizer without variables.
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(path / WEIGHTS)
-        iterations = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
-        if iterations != manifest["iterations"]:
-            raise ValueError(
-                f"{path}: the optimizer must hold {manifest['iterations']} iterations. "
-                f"Received: {iterations}"
-            )
-        _load_random(model, path / RANDOM)
-        if manifest["backend"] != keras.backend.backend():
-            logger.warning(
-                "%s was written on %s: numbers and dropout on %s are not the same",
-                path,
-                manifest["backend"],
-                keras.backend.backend(),
-            )
+            if not complete:
+                return 0
+            step = max(complete)
+        elif step not in complete:
+            raise ValueError(f"`step` must be one of {sorted(complete)}. Received: step={step}")
+        load_checkpoint(self._path(step), complete[step], model, self.data)
         self.step = self._saved = step
         return step
 
@@ -106,110 +139,73 @@ class Checkpoints(keras.callbacks.Callback):
                 f"the model is at step {self.step}"
             )
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._batch = -1
-
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        # With `steps_per_execution` some batches are not called for.
-        self.step += batch - self._batch
-        self._batch = batch
-        if self.step // self.save_every > self._saved // self.save_every:
+        super().on_train_batch_end(batch, logs)
+        if self.stopped_by or self.step // self.save_every > self._saved // self.save_every:
             self._save()
+        if self.stopped_by:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        value = (logs or {}).get(self.monitor)
+        if self.stopped_by or value is None or not math.isfinite(value):
+            return
+        complete = self._complete()
+        best = [complete[step]["score"] for step in self._best(complete)]
+        if len(best) == self.keep_best and not self._sign * value > self._sign * best[-1]["value"]:
+            return
+        score = {"name": self.monitor, "value": float(value)}
+        if self._saved == self.step and self.step in complete:
+            write_manifest(self._path(self.step), {**complete[self.step], "score": score})
+            self._remove_old()
+        else:
+            self._save(score)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.step > self._saved:
             self._save()
 
-    def _save(self) -> None:
+    @property
+    def _sign(self) -> int:
+        return 1 if self.mode == "max" else -1
+
+    def _stop(self, name: str) -> None:
+        self.stopped_by = name
+        logger.warning(
+            "%s: the run is saved after this step and ends; another one ends it at once", name
+        )
+
+    def _save(self, score: dict[str, Any] | None = None) -> None:
         model = self.model  # On JAX, asking for it brings its variables up to date.
-        self.directory.mkdir(parents=True, exist_ok=True)
-        for left in self.directory.glob(".step-*"):
-            shutil.rmtree(left)
-        path = self._path(self.step)
-        with tempfile.TemporaryDirectory(prefix=".step-", dir=self.directory) as temporary:
-            work = Path(temporary) / "new"
-            work.mkdir()
-            model.save_weights(work / WEIGHTS)
-            states = [keras.ops.convert_to_numpy(state) for state in _random_states(model)]
-            np.savez(work / RANDOM, *states)
-            manifest = {
-                "format_version": FORMAT_VERSION,
-                "step": self.step,
-                "backend": keras.backend.backend(),
-                "iterations": int(keras.ops.convert_to_numpy(model.optimizer.iterations)),
-                "config": _config(model),
-                "files": {name: (work / name).stat().st_size for name in (WEIGHTS, RANDOM)},
-            }
-            (work / MANIFEST).write_text(json.dumps(manifest, indent=2))
-            for name in (WEIGHTS, RANDOM, MANIFEST):
-                sync(work / name)
-            sync(work)
-            if path.exists():  # One that is not complete.
-                os.rename(path, Path(temporary) / "old")
-            os.rename(work, path)
-        sync(self.directory)
+        manifest: dict[str, Any] = {"step": self.step, "data": self.data}
+        if score is not None:
+            manifest["score"] = score
+        write_checkpoint(self._path(self.step), model, manifest)
         self._saved = self.step
-        for step in sorted(self._complete())[: -self.keep]:
+        self._remove_old()
+
+    def _remove_old(self) -> None:
+        complete = self._complete()
+        kept = {*sorted(complete)[-self.keep :], *self._best(complete)}
+        for step in complete.keys() - kept:
             removed = self.directory / f".{self._path(step).name}"
             os.rename(self._path(step), removed)
             shutil.rmtree(removed)
+
+    def _best(self, complete: dict[int, dict[str, Any]]) -> list[int]:
+        """Steps of the best by `monitor`, best first; of equals the earlier."""
+        scores = {step: manifest.get("score") for step, manifest in complete.items()}
+        found = {
+            step: self._sign * score["value"]
+            for step, score in scores.items()
+            if score and score["name"] == self.monitor
+        }
+        return sorted(found, key=lambda step: (-found[step], step))[: self.keep_best]
 
     def _path(self, step: int) -> Path:
         return self.directory / f"step-{step:08d}"
 
     def _complete(self) -> dict[int, dict[str, Any]]:
         """Manifests of the checkpoints that have all their files, by step."""
-        found = {}
-        for path in self.directory.glob("step-*"):
-            try:
-                manifest = json.loads((path / MANIFEST).read_text())
-                sizes = {name: (path / name).stat().st_size for name in manifest["files"]}
-            except (OSError, ValueError, KeyError) as error:
-                logger.warning("%s is not complete and is passed over: %s", path, error)
-                continue
-            if sizes == manifest["files"]:
-                found[int(manifest["step"])] = manifest
-            else:
-                logger.warning("%s is not complete and is passed over: %s", path, sizes)
-        return found
-
-
-def _check_manifest(path: Path, manifest: dict[str, Any], model: Glimmer) -> None:
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"{path}: `format_version` must be {FORMAT_VERSION}. "
-            f"Received: {manifest['format_version']}"
-        )
-    saved, config = manifest["config"], _config(model)
-    names = [name for name in {**saved, **config} if saved.get(name) != config.get(name)]
-    if names:
-        raise ValueError(
-            f"{path}: `model` must be configured as the one that was saved: "
-            + ", ".join(f"{name}={saved.get(name)!r}" for name in names)
-            + ". Received: "
-            + ", ".join(f"{name}={config.get(name)!r}" for name in names)
-        )
-
-
-def _config(model: Glimmer) -> dict[str, Any]:
-    """What weights and optimizer state depend on, as JSON gives it back."""
-    config = {**model.backbone.get_config(), "optimizer": type(model.optimizer).__name__}
-    config.pop("name", None)
-    return json.loads(json.dumps(config))
-
-
-def _random_states(model: Glimmer) -> list[Any]:
-    """Variables of the seed generators, which Keras leaves out of a weights file."""
-    weights = {id(weight) for weight in model.weights}
-    return [variable for variable in model.variables if id(variable) not in weights]
-
-
-def _load_random(model: Glimmer, path: Path) -> None:
-    states = _random_states(model)
-    with np.load(path, allow_pickle=False) as saved:
-        if len(saved.files) != len(states):
-            raise ValueError(
-                f"{path}: must hold {len(states)} random generators. Received: {len(saved.files)}"
-            )
-        for name, state in zip(saved.files, states, strict=True):
-            state.assign(saved[name].astype(state.dtype))
+        manifests = filter(None, map(read_manifest, self.directory.glob("step-*")))
+        return {int(manifest["step"]): manifest for manifest in manifests}

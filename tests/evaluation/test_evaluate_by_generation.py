@@ -149,6 +149,19 @@ def test_every_second_epoch(epochs):
     assert logs[1]["val_average"] == 0.5  # the first that was asked for
 
 
+@pytest.mark.parametrize(
+    ("batches", "stopped", "evaluated"), [(2, True, False), (2, False, True), (3, True, True)]
+)
+def test_an_epoch_that_was_stopped(epochs, monkeypatch, batches, stopped, evaluated):
+    monkeypatch.setattr(Model, "stop_training", stopped, raising=False)
+    callback = EvaluateByGeneration(TASKS, CORPUS, TOKENS, None)
+    callback.set_params({"steps": 3})
+    callback.on_epoch_begin(0)
+    for batch in range(batches):
+        callback.on_train_batch_end(batch)
+    assert ("val_average" in epochs(callback, 0, both(0.5, 0.5))[0]) is evaluated
+
+
 def test_a_restored_run_goes_on_from_its_best(tmp_path, epochs):
     def callback(tasks=TASKS, metric="exact_match"):
         tokens = [Tokens(task) for task in tasks]

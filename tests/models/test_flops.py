@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import glimmer_keras as gk
-from glimmer_keras import flops
+from glimmer_keras import flops, training_flops
 
 
 def test_formulas_by_hand():
@@ -58,6 +58,25 @@ def test_bad_settings():
         flops("base", cross_attention_every=13)
     with pytest.raises(ValueError, match="`cross_attention_key_value_heads` must be .*=5"):
         flops("base", cross_attention_key_value_heads=5)
+
+
+# In d^2 with L = 3: a passage of 10 tokens, 4 of them the question's, and 5 of the answer.
+READ, DECODED = 10 * 3 * 2, 5 * 3 * 14
+LIVE = {"num_layers": 3, "hidden_dim": 2, "live_proportion": 2 / 3}
+
+
+@pytest.mark.parametrize(("dropout", "unread"), [(True, 4), (False, 2)])
+def test_a_training_step_by_hand(dropout, unread):
+    lengths = {"passage_length": 10, "question_length": 4, "answer_length": 5}
+    counted = {"num_passages": 4, "dropout": dropout, **lengths, **LIVE}
+    memory = (4 * 6 + 4) * 1 * 12
+    lumen = 4 * 10 * 2 * 12 + 4 * READ + DECODED + memory
+    assert training_flops("tiny", "lumen", **counted) == pytest.approx(4 * 3 * lumen)
+    stages = {"num_selected": 2, "rerank_proportion": 1 / 2}
+    student = 2 * 10 * 2 * 12 + 2 * 10 * 1 * 12 + 2 * READ + DECODED + memory
+    teacher = unread * 10 * 1 * 12 + 4 * (READ + DECODED)
+    glimmer = training_flops("tiny", "glimmer", **stages, **counted)
+    assert glimmer == pytest.approx(4 * (3 * student + teacher))
 
 
 # Sizes at which the formulas are exact: feed-forward 3 d (8 d / 3) = 8 d^2, attention 4 d^2.

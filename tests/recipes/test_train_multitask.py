@@ -1,5 +1,6 @@
 import json
 import shutil
+import signal
 
 import keras
 import numpy as np
@@ -97,6 +98,28 @@ def test_an_interrupt_tells_how_to_go_on(world, tmp_path, capsys, monkeypatch):
         assert run(world, tmp_path, *options) == 130
         assert "Stopped; with --resume it goes on after step 0" in capsys.readouterr().err
     assert not (tmp_path / "report.json").exists()
+
+
+def test_a_signal_tells_how_to_go_on(world, tmp_path, capsys, monkeypatch):
+    def stop(*_, **__):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setitem(T5_SIZES, "tiny", MICRO)
+    monkeypatch.setattr("glimmer_keras.Glimmer.fit", stop)
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(world, tmp_path) == 130
+    assert "Stopped; with --resume it goes on after step 0" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_window_that_is_stopped_has_its_line(tmp_path):
+    log = LossLog(tmp_path / "losses.jsonl", 4)
+    log.set_params({"steps": 3})
+    log.on_train_begin()
+    for batch in (0, 1):
+        log.on_train_batch_end(batch, {"loss": batch})
+    log.on_epoch_end(0, {"loss": 1})
+    assert lines(tmp_path) == [{"first_step": 5, "step": 6, "loss": 1.0}]
 
 
 def test_windows_of_several_steps(tmp_path):

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 from types import SimpleNamespace
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from glimmer_keras import Glimmer
-from glimmer_keras.training import Checkpoints
+from glimmer_keras.training import Checkpoints, SkippingOptimizer
 
 SIZES = {
     "vocabulary_size": 16,
@@ -241,7 +242,97 @@ def test_another_backend_is_told(trained, tmp_path, caplog):
     assert "was written on other" in caplog.text
 
 
-@pytest.mark.parametrize("argument", ["save_every", "keep"])
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_the_best_stay(tmp_path, mode):
+    glimmer = make_model()
+    sign = 1 if mode == "max" else -1
+    options = {"keep": 1, "monitor": "val_average", "mode": mode, "keep_best": 2}
+
+    def steps():
+        return sorted(int(path.name[5:]) for path in tmp_path.iterdir())
+
+    def epochs(checkpoints, *scores):
+        checkpoints.set_model(glimmer)
+        for score in scores:
+            checkpoints.on_epoch_begin(0)
+            for batch in range(3):
+                checkpoints.on_train_batch_end(batch)
+            checkpoints.on_epoch_end(0, {} if score is None else {"val_average": sign * score})
+
+    checkpoints = Checkpoints(tmp_path, save_every=6, **options)
+    epochs(checkpoints, 0.25, 0.75, 0.5, 0.25, None, 0.5, float("nan"))
+    assert steps() == [6, 9, 18]  # of 6 and 18 by `save_every` too, 21 of no use
+    assert checkpoints.best_step() == 6
+    again = Checkpoints(tmp_path, save_every=6, **options)
+    assert again.restore(glimmer) == 18
+    epochs(again, 1.0, 0.0)
+    assert steps() == [6, 21, 24]
+    assert again.best_step() == 21
+    assert Checkpoints(tmp_path, save_every=6).restore(glimmer, step=6) == 6
+    with pytest.raises(ValueError, match=r"`step` must be one of \[6, 21, 24\]. Received: step=7"):
+        again.restore(glimmer, step=7)
+    assert Checkpoints(tmp_path, save_every=6).best_step() is None
+
+
+def test_other_data_are_refused(tmp_path):
+    glimmer = make_model()
+    data = {"batch_size": 8, "tasks": ("qa", "slots")}
+    go_through_steps(Checkpoints(tmp_path, save_every=1, data=data), glimmer, 1)
+    for same in (data, None):
+        assert Checkpoints(tmp_path, save_every=1, data=same).restore(glimmer) == 1
+    other = Checkpoints(tmp_path, save_every=1, data={**data, "batch_size": 4, "seed": 1})
+    message = "`data` must be as .* batch_size=8, seed=None. Received: batch_size=4, seed=1"
+    with pytest.raises(ValueError, match=message):
+        other.restore(glimmer)
+
+
+@pytest.mark.parametrize("where", ["weights", "optimizer"])
+def test_what_is_not_finite_is_not_saved(tmp_path, where):
+    glimmer = make_model()
+    checkpoints = Checkpoints(tmp_path, save_every=1)
+    go_through_steps(checkpoints, glimmer, 1)
+    variables = glimmer.optimizer if where == "optimizer" else glimmer
+    variable = variables.variables[-1 if where == "optimizer" else 0]
+    variable.assign(keras.ops.full(variable.shape, float("nan")))
+    with pytest.raises(FloatingPointError, match=f"Received: .*{variable.name}.* after step 2"):
+        go_through_steps(checkpoints, glimmer, 1)
+    assert os.listdir(tmp_path) == ["step-00000001"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_with_a_checkpoint(trained, tmp_path, number):
+    directory = copy(trained.directory, tmp_path, 2)
+    checkpoints = Checkpoints(directory, save_every=9)
+    glimmer = trained.glimmer  # the same one, to compile once
+    checkpoints.restore(glimmer)
+    send = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: batch == 1 and signal.raise_signal(number)
+    )
+    before = signal.getsignal(number)
+    with checkpoints.stop_on_signals():
+        assert len(fit(glimmer, 3, send, checkpoints)) == 2
+    assert signal.getsignal(number) is before
+    assert checkpoints.stopped_by == number.name
+    assert checkpoints.step == checkpoints.latest_step() == 4
+    again = Checkpoints(directory, save_every=9)
+    again.restore(glimmer)
+    fit(glimmer, 1, again)
+    assert_same(state_of(glimmer), trained.state)
+
+
+def test_a_wrapped_optimizer_is_another(trained):
+    glimmer = make_model()
+    glimmer.compile(SkippingOptimizer(keras.optimizers.Adam(0.01)))
+    with pytest.raises(ValueError, match=r"='Adam'. Received: optimizer='SkippingOptimizer\(Adam"):
+        Checkpoints(trained.directory, save_every=2).restore(glimmer)
+
+
+def test_mode_must_be_known():
+    with pytest.raises(ValueError, match="`mode` must be .* Received: mode='most'"):
+        Checkpoints("x", 1, mode="most")
+
+
+@pytest.mark.parametrize("argument", ["save_every", "keep", "keep_best"])
 def test_errors(argument):
     with pytest.raises(ValueError, match=f"`{argument}` must be .* Received: {argument}=0"):
         Checkpoints("x", **{"save_every": 1, argument: 0})

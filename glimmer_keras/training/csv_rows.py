@@ -1,0 +1,55 @@
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+from glimmer_keras.data.sync import sync
+
+
+class CsvRows:
+    """A CSV file of steps that grows at its end, and whose columns may grow too.
+
+    Args:
+        path: The file. What is there of steps after `last_step`, or was cut off when a process
+            was killed, is taken away.
+        last_step: The last step whose rows stay.
+    """
+
+    def __init__(self, path: str | Path, last_step: int) -> None:
+        self.path = Path(path)
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]
+        reader = csv.DictReader(io.StringIO(whole))
+        self.columns = list(reader.fieldnames or ["step"])
+        if "step" not in self.columns:
+            raise ValueError(
+                f"`path` must be a new file, or one with a column `step`. Received: {self.path}"
+            )
+        self._write([row for row in reader if int(row["step"]) <= last_step])
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Add a row; what it does not have is left empty."""
+        new = [name for name in row if name not in self.columns]
+        if new:
+            with self.path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+            self.columns += new
+            self._write([*rows, row])
+            return
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        """Write the file anew, whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".{self.path.name}")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        sync(temporary)
+        os.replace(temporary, self.path)
+        sync(self.path.parent)
