@@ -5,7 +5,17 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from glimmer_keras.cli import answer, corpus, encode, evaluate, export, retrieve, serve, store
+from glimmer_keras.cli import (
+    answer,
+    corpus,
+    encode,
+    evaluate,
+    export,
+    retrieve,
+    serve,
+    store,
+    train,
+)
 
 COMMANDS = {
     "corpus": corpus,
@@ -16,6 +26,7 @@ COMMANDS = {
     "store": store,
     "export": export,
     "serve": serve,
+    "train": train,
 }
 EXPECTED = (ValueError, TypeError, OSError, ImportError)
 

@@ -1,12 +1,12 @@
-import json
 from pathlib import Path
 
 import keras_hub
 
 from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.t5_encoder import T5Encoder
+from glimmer_keras.models.t5_names import encoder_weights, is_transposed
+from glimmer_keras.models.tensor_files import TensorFiles, load, read_json
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 VOCABULARY = "spiece.model"
 ACTIVATIONS = {"relu": ("relu", False), "gated-gelu": ("gelu_approximate", True)}
 SEQUENCE_LENGTH = 512
@@ -38,22 +38,20 @@ def from_gtr(cls, folder, sequence_length=None, dtype=None):
         keras_hub.models.T5Tokenizer(vocabulary.read_bytes()),
         sequence_length or limit or SEQUENCE_LENGTH,
     )
-    tensors = _open(root)
     projection_dim = None
     if projection is not None:
         projection_dim = _projection_dim(projection, config["d_model"])
     with loaded_next():
         embedder = cls(T5Encoder(**_sizes(config, root), dtype=dtype), preprocessor, projection_dim)
-    for weight, name in _names(embedder.backbone):
-        _assign(weight, tensors, name, root)
+    _load(root, dict(encoder_weights(embedder.backbone)))
     if projection is not None:
-        _assign(embedder.projection.kernel, _open(projection), "linear.weight", projection)
+        _load(projection, {"linear.weight": embedder.projection.kernel})
     return embedder
 
 
 def _modules(folder):
     """Folders of the encoder and of the projection, which may be `None`."""
-    modules = _read(folder / "modules.json")
+    modules = _read(folder / "modules.json", list)
     kinds = [module["type"].rpartition(".")[2] for module in modules]
     paths = {kind: folder / module["path"] for kind, module in zip(kinds, modules, strict=True)}
     if kinds not in (
@@ -111,66 +109,23 @@ def _sizes(config, folder):
     }
 
 
-def _names(backbone):
-    """Each weight of a `T5Encoder` with its name in `transformers`."""
-    yield backbone.token_embedding.embeddings, "shared.weight"
-    encoder = backbone.encoder
-    for number, block in enumerate(encoder.blocks):
-        layer = f"encoder.block.{number}.layer"
-        attention = block.attention
-        for ours, theirs in (
-            (attention.query, "q"),
-            (attention.key, "k"),
-            (attention.value, "v"),
-            (attention.output_projection, "o"),
-        ):
-            yield ours.kernel, f"{layer}.0.SelfAttention.{theirs}.weight"
-        yield block.attention_norm.scale, f"{layer}.0.layer_norm.weight"
-        feed_forward = block.feed_forward
-        if feed_forward.gated:
-            yield feed_forward.gate.kernel, f"{layer}.1.DenseReluDense.wi_0.weight"
-            yield feed_forward.up.kernel, f"{layer}.1.DenseReluDense.wi_1.weight"
-        else:
-            yield feed_forward.up.kernel, f"{layer}.1.DenseReluDense.wi.weight"
-        yield feed_forward.down.kernel, f"{layer}.1.DenseReluDense.wo.weight"
-        yield block.feed_forward_norm.scale, f"{layer}.1.layer_norm.weight"
-    table = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-    yield encoder.position_bias.table, table
-    yield backbone.norm.scale, "encoder.final_layer_norm.weight"
+def _load(folder, weights):
+    """Give variables the tensors of their names."""
+    if not (folder / "model.safetensors.index.json").is_file():
+        _file(folder / "model.safetensors")
+    files = TensorFiles(folder)
+    files.check(
+        {
+            name: tuple(variable.shape)[:: -1 if is_transposed(name) else 1]
+            for name, variable in weights.items()
+        }
+    )
+    for name, variable in weights.items():
+        load(variable, files.parts(name, is_transposed(name)))
 
 
-def _open(folder):
-    """The files of weights, by the names of the tensors in them."""
-    from safetensors import SafetensorError, safe_open
-
-    index = folder / INDEX
-    names = set(_read(index)["weight_map"].values()) if index.is_file() else {WEIGHTS}
-    try:
-        files = [safe_open(_file(folder / name), framework="numpy") for name in sorted(names)]
-    except SafetensorError as error:
-        raise ValueError(f"{folder}: the weights must be safetensors: {error}") from error
-    return {name: file for file in files for name in file.keys()}  # noqa: SIM118
-
-
-def _assign(weight, tensors, name, folder):
-    if name not in tensors:
-        raise ValueError(f"{folder}: the weights must hold {name!r}. Received: none of that name")
-    values = tensors[name].get_tensor(name)
-    if weight.path.endswith("kernel"):
-        values = values.T  # (out, in) in PyTorch
-    if values.shape != tuple(weight.shape):
-        raise ValueError(
-            f"{folder}: {name!r} must be of shape {tuple(weight.shape)}, as the settings say. "
-            f"Received: {values.shape}"
-        )
-    weight.assign(values)
-
-
-def _read(path):
-    try:
-        return json.loads(_file(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} must be JSON: {error}") from error
+def _read(path, kind=dict):
+    return read_json(_file(path), kind)
 
 
 def _file(path):

@@ -35,11 +35,7 @@ def named_weights(backbone: Any, apart: bool = False) -> Iterator[tuple[str, Any
     first = backbone.num_layers - backbone.stage_b.num_layers
     stages.append(("encoder", first, backbone.stage_b))
     for prefix, first, stage in stages:
-        for i, block in enumerate(stage.blocks, first):
-            name = f"{prefix}.block.{i}.layer"
-            yield from _attention(f"{name}.0.SelfAttention", block.attention)
-            yield f"{name}.0.layer_norm.weight", block.attention_norm.scale
-            yield from _feed_forward(f"{name}.1", block)
+        yield from _encoder_blocks(prefix, stage.blocks, first)
     own = apart and split.memory > 0
     name = f"live_encoder.{TABLE}" if own else f"encoder.{FIRST_TABLE}"
     yield name, backbone.live_position_bias.table
@@ -62,6 +58,15 @@ def named_weights(backbone: Any, apart: bool = False) -> Iterator[tuple[str, Any
         yield "passage_scorer.weight", backbone.passage_scorer.kernel
 
 
+def encoder_weights(backbone: Any) -> Iterator[tuple[str, Any]]:
+    """The weights of a `T5Encoder`, as pairs of name and variable."""
+    encoder = backbone.encoder
+    yield EMBEDDING, backbone.token_embedding.embeddings
+    yield from _encoder_blocks("encoder", encoder.blocks)
+    yield f"encoder.{FIRST_TABLE}", encoder.position_bias.table
+    yield "encoder.final_layer_norm.weight", backbone.norm.scale
+
+
 def keras_hub_weights(t5: Any) -> dict[str, Any]:
     """The variables of a `keras_hub.models.T5Backbone`, by Hugging Face's names."""
     found = {EMBEDDING: t5.token_embedding.embeddings}
@@ -82,6 +87,14 @@ def keras_hub_weights(t5: Any) -> dict[str, Any]:
 def is_transposed(name: str) -> bool:
     """Whether a weight of this name is a torch `Linear`, `(out, in)`, and `(in, out)` in Keras."""
     return not name.endswith((EMBEDDING, TABLE, "norm.weight"))
+
+
+def _encoder_blocks(prefix, blocks, first=0):
+    for i, block in enumerate(blocks, first):
+        name = f"{prefix}.block.{i}.layer"
+        yield from _attention(f"{name}.0.SelfAttention", block.attention)
+        yield f"{name}.0.layer_norm.weight", block.attention_norm.scale
+        yield from _feed_forward(f"{name}.1", block)
 
 
 def _attention(name, ours):

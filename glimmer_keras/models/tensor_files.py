@@ -138,14 +138,15 @@ def write_tensors(
         (directory / f"{stem}.safetensors.index.json").write_text(text, encoding="utf-8")
 
 
-def read_json(path: Path) -> dict:
-    """The object in a JSON file."""
+def read_json(path: Path, kind: type = dict) -> Any:
+    """The object, or the list, in a JSON file."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} must be JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} must hold a JSON object. Received: {type(found).__name__}")
+    if not isinstance(found, kind):
+        what = "object" if kind is dict else kind.__name__
+        raise ValueError(f"{path} must hold a JSON {what}. Received: {type(found).__name__}")
     return found
 
 

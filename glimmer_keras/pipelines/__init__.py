@@ -16,5 +16,7 @@ from glimmer_keras.pipelines.ranked_passage import RankedPassage as RankedPassag
 from glimmer_keras.pipelines.reader import Reader as Reader
 from glimmer_keras.pipelines.relevance_filter import relevance_filter as relevance_filter
 from glimmer_keras.pipelines.text_vectors import TextVectors as TextVectors
+from glimmer_keras.pipelines.training_data import TrainingData as TrainingData
+from glimmer_keras.pipelines.training_data import training_data as training_data
 from glimmer_keras.pipelines.write_predictions import write_predictions as write_predictions
 from glimmer_keras.pipelines.write_retrieved import write_retrieved as write_retrieved

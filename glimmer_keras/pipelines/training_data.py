@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
 from glimmer_keras.models import GlimmerPreprocessor
 from glimmer_keras.pipelines.bm25_index import bm25_index
 from glimmer_keras.pipelines.prepare import tokenize
+from glimmer_keras.pipelines.relevance_filter import relevance_filter
 from glimmer_keras.pipelines.write_retrieved import write_retrieved
 
 
@@ -22,6 +23,7 @@ class TrainingData:
         train_tokens: The same as token ids, in the same order.
         dev: Tasks to score.
         dev_tokens: The same as token ids, in the same order.
+        kept: For each task to train on what `relevance_filter` counted, if it was asked.
     """
 
     corpus: Corpus
@@ -30,6 +32,7 @@ class TrainingData:
     train_tokens: list[TokenizedTask]
     dev: list[Task]
     dev_tokens: list[TokenizedTask]
+    kept: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def training_data(
@@ -39,6 +42,7 @@ def training_data(
     dev: Sequence[Task],
     num_passages: int,
     preprocessor: GlimmerPreprocessor,
+    filter_train: bool = False,
 ) -> TrainingData:
     """Retrieve and tokenise for a training run; what is in `folder` already is read.
 
@@ -49,8 +53,9 @@ def training_data(
         dev: Tasks to score, alike.
         num_passages: Passages that BM25 retrieves for each question.
         preprocessor: Its tokenizer and lengths are used.
+        filter_train: Whether only examples that `relevance_filter` keeps are trained on.
     """
-    folder, retriever, found = Path(folder), None, []
+    folder, retriever, found, kept = Path(folder), None, [], {}
     for split, task in [("train", task) for task in train] + [("dev", task) for task in dev]:
         if task.retrieved is None:
             retriever = retriever or bm25_index(corpus, folder / "index")
@@ -58,9 +63,10 @@ def training_data(
             path = folder / "retrieved" / name
             settings = retriever.settings
             task = write_retrieved(retriever, task, corpus, path, num_passages, settings)
+        if filter_train and split == "train":
+            task, kept[task.name] = relevance_filter(task, corpus)
         found.append(task)
     tokens, passages = tokenize(found, corpus, preprocessor, folder / "tokens")
     first = len(train)
-    return TrainingData(
-        corpus, passages, found[:first], tokens[:first], found[first:], tokens[first:]
-    )
+    train_parts, dev_parts = (found[:first], tokens[:first]), (found[first:], tokens[first:])
+    return TrainingData(corpus, passages, *train_parts, *dev_parts, kept)

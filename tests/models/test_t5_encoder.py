@@ -3,25 +3,17 @@ import numpy as np
 import pytest
 
 from glimmer_keras.models import T5Encoder
-from glimmer_keras.models.t5_weights import _attention, _feed_forward, quiet_masks
+from glimmer_keras.models.t5_names import encoder_weights, keras_hub_weights
+from glimmer_keras.models.t5_weights import quiet_masks
 
 
 @pytest.fixture(scope="module")
 def encoder(t5):
     """With the weights of KerasHub's T5."""
     encoder = T5Encoder(40, 3, 2, 8, 16, 4, activation="gelu")
-    encoder.token_embedding.embeddings.assign(t5.token_embedding.embeddings)
-    for block, layer in zip(encoder.encoder.blocks, t5.encoder_transformer_layers, strict=True):
-        pairs = [
-            *_attention(block.attention, layer.self_attention),
-            *_feed_forward(block, layer),
-            (block.attention_norm.scale, layer.self_attention_layer_norm.weight),
-        ]
-        for ours, theirs in pairs:
-            ours.assign(theirs)
-    first = t5.encoder_transformer_layers[0].self_attention
-    encoder.encoder.position_bias.table.assign(first.relative_attention_bias)
-    encoder.norm.scale.assign(t5.encoder_layer_norm.weight)
+    theirs = keras_hub_weights(t5)
+    for name, ours in encoder_weights(encoder):
+        ours.assign(theirs[name])
     return encoder
 
 

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from rich.console import Console
+
+from glimmer_keras.evaluation import EvaluateByGeneration, score_table
+from glimmer_keras.evaluation import evaluate as evaluate_tasks
+from glimmer_keras.training import TaskLosses, TrainingConfig, TrainingRun, keep_freed_memory
+
+HELP = "train a reader as a file of settings says; the same command goes on with a run"
+DEV_BATCHES = 4  # of each task, whose losses are measured
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="CONFIG", help="settings in YAML, as recipes/*.yaml")
+    parser.add_argument(
+        "changes", metavar="NAME=VALUE", nargs="*", help="settings to change, say fit.steps=1000"
+    )
+    parser.add_argument("--output", metavar="DIR", required=True, help="folder of the run")
+
+
+def run(args: argparse.Namespace) -> int:
+    config = TrainingConfig.read(args.config, args.changes)
+    print(config.to_yaml(), end="", flush=True)
+    keep_freed_memory()
+    training = TrainingRun(config, args.output)
+    with training.devices():
+        training.prepare()
+        data, every = training.data, config.run.evaluate_every
+        batch_size = min(config.fit.batch_size, 32)
+        dev = (data.dev, data.corpus, data.dev_tokens, data.passages)
+        callbacks = []
+        if every:
+            callbacks.append(TaskLosses(training.dev_batches(DEV_BATCHES)))
+            best = training.output / "best"
+            callbacks.append(EvaluateByGeneration(*dev, best=best, batch_size=batch_size))
+        stopped = training.fit(callbacks)
+        if stopped:
+            print(
+                f"glimmer: {stopped}: stopped after step {training.checkpoints.step}; the same "
+                "command goes on",
+                file=sys.stderr,
+            )
+            return 128 + signal.Signals[stopped]
+        table, _ = evaluate_tasks(training.glimmer, *dev, batch_size)
+    Console().print(score_table(table, f"{config.model.system}, {config.fit.steps} steps, dev"))
+    print(f"{training.output / 'preset'}: trained")
+    return 0

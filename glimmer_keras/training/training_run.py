@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_hub
+import yaml
+
+from glimmer_keras.data import Corpus, Task, mixture, read_corpus, read_retrieved, read_task
+from glimmer_keras.data.sync import sync
+from glimmer_keras.models import Glimmer, GlimmerPreprocessor, training_flops
+from glimmer_keras.models.adafactor import Adafactor
+from glimmer_keras.models.sizes import T5_SIZES
+from glimmer_keras.pipelines import TrainingData, training_data
+from glimmer_keras.training.checkpoints import Checkpoints
+from glimmer_keras.training.config import DataConfig, TrainingConfig
+from glimmer_keras.training.devices import on_devices
+from glimmer_keras.training.not_finite import NotFinite
+from glimmer_keras.training.run_progress import RunProgress
+from glimmer_keras.training.skipping_optimizer import SkippingOptimizer
+from glimmer_keras.training.training_log import TrainingLog
+
+logger = logging.getLogger("glimmer_keras")
+
+SETTINGS = "config.yaml"
+# What a run that goes on may have otherwise than before.
+FREE = {"fit.steps", "data.folder", "data.retrieved", "data.dev_limit"}
+
+
+class TrainingRun:
+    """What `glimmer train` does: a reader trained as a `TrainingConfig` says, in a folder.
+
+    The folder gets the settings (config.yaml), retrieved rows and token ids, checkpoints, log.csv,
+    event files, and at the end the preset. The same settings and folder go on with a run that was
+    stopped, on any number of devices.
+
+    Args:
+        config: The settings.
+        output: The folder, new or of the same run.
+
+    Raises:
+        ValueError: If the folder holds something else, or a run with other settings.
+
+    Example:
+    ```python
+    run = TrainingRun(TrainingConfig.read("base.yaml"), "runs/base")
+    with run.devices():
+        run.prepare()
+        signal = run.fit()
+    ```
+    """
+
+    glimmer: Glimmer
+    data: TrainingData
+
+    def __init__(self, config: TrainingConfig, output: str | Path) -> None:
+        self.config = config
+        self.output = Path(output)
+        self.step = 0
+        _check_folder(self.output, config)
+
+    @contextlib.contextmanager
+    def devices(self) -> Iterator[None]:
+        """Where model and training are made: `on_devices`, if there are several."""
+        several = len(keras.distribution.list_devices()) > 1 or "TF_CONFIG" in os.environ
+        with contextlib.ExitStack() as stack:
+            if several or self.config.run.model_parallel > 1:
+                stack.enter_context(on_devices(self.config.run.model_parallel))
+            yield
+
+    def prepare(self) -> None:
+        """Read the data, build the model, and restore the newest checkpoint."""
+        config = self.config
+        corpus, train, dev = read_data(config.data)
+        keras.utils.set_random_seed(config.fit.seed)
+        folder = self.output / "checkpoints"
+        new = Checkpoints(folder, config.run.save_every).latest_step() is None
+        self.glimmer = make_model(config, load_weights=new)
+        keep_settings(self.output, config)
+        self.data = training_data(
+            self.output / "data",
+            corpus,
+            train,
+            dev,
+            config.data.num_passages,
+            self.glimmer.preprocessor,
+            config.data.relevance_filter,
+        )
+        for name, counts in self.data.kept.items():
+            logger.info("Relevance filter, %s: %s", name, counts)
+        self.checkpoints = Checkpoints(
+            folder,
+            config.run.save_every,
+            config.run.keep,
+            monitor="val_average" if config.run.evaluate_every else None,
+            data={
+                "batch_size": config.fit.batch_size,
+                "seed": config.fit.seed,
+                "corpus": corpus.fingerprint,
+                "tasks": {task.name: task.fingerprint for task in self.data.train},
+            },
+        )
+        self.step = self.checkpoints.restore(self.glimmer)
+
+    def fit(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> str | None:
+        """Train to the last step, and save the preset.
+
+        Args:
+            callbacks: Called before the logs are written, such as `EvaluateByGeneration`.
+
+        Returns:
+            The name of the signal that stopped it before, or `None`.
+        """
+        config, steps = self.config, self.config.fit.steps
+        log = TrainingLog(
+            self.output / "log.csv",
+            config.run.log_every,
+            self.step,
+            tensorboard=self.output / "events",
+            **self._rates(),
+        )
+        finite = NotFinite(config.fit.not_finite, start_step=self.step)
+        progress = RunProgress(max(steps, self.step), self.step, config.run.log_every)
+        with self.checkpoints.stop_on_signals(), progress:
+            for first, length, epochs in stretches(self.step, steps, config.run.evaluate_every):
+                epoch = first // (config.run.evaluate_every or steps)
+                self.glimmer.fit(
+                    self._batches(first),
+                    initial_epoch=epoch,
+                    epochs=epoch + epochs,
+                    steps_per_epoch=length,
+                    verbose=0,
+                    callbacks=[finite, *callbacks, log, self.checkpoints, progress],
+                )
+                if self.checkpoints.stopped_by:
+                    return self.checkpoints.stopped_by
+        self.step = steps
+        self.glimmer.save_to_preset(str(self.output / "preset"))
+        return None
+
+    def dev_batches(self, number: int) -> dict[str, Any]:
+        """The first `number` batches of each dev task, for `TaskLosses`."""
+        size = self.config.fit.batch_size
+        whole = {task.name: task for task in self.data.dev_tokens if len(task) >= size}
+        return {
+            name: mixture([task], self.data.passages, size, training=False).take(
+                min(number, len(task) // size)
+            )
+            for name, task in whole.items()
+        }
+
+    def _batches(self, step: int) -> Any:
+        tasks = self.config.data.tasks
+        return mixture(
+            self.data.train_tokens,
+            self.data.passages,
+            self.config.fit.batch_size,
+            seed=self.config.fit.seed,
+            weights=list(tasks.values()) if isinstance(tasks, dict) else None,
+            start_step=step,
+        )
+
+    def _rates(self) -> dict[str, Any]:
+        """What `TrainingLog` makes speeds of."""
+        model, batch = self.config.model, self.config.fit.batch_size
+        passages, length = self.config.data.num_passages, model.question_length
+        length += model.passage_length
+        rates: dict[str, Any] = {"tokens_per_step": batch * passages * length}
+        size = named_size(self.glimmer.backbone)
+        if self.config.run.peak and size:
+            backbone = self.glimmer.backbone
+            names = ("live_proportion", "rerank_proportion", "num_selected")
+            macs = training_flops(
+                size,
+                model.system,
+                num_passages=passages,
+                passage_length=length,
+                question_length=model.question_length,
+                answer_length=model.answer_length,
+                dropout=bool(backbone.dropout),
+                **{name: getattr(backbone, name) for name in names},
+            )
+            rates |= {"flops_per_step": 2 * batch * macs, "peak": self.config.run.peak}
+        return rates
+
+
+def read_data(config: DataConfig) -> tuple[Corpus, list[Task], list[Task]]:
+    """Corpus, tasks to train on and dev tasks, in the order of the settings.
+
+    Raises:
+        ValueError: If a task is not there.
+        FileNotFoundError: If a file is not there.
+    """
+    folder = Path(config.folder)
+    there = sorted(path.name[: -len("-train.jsonl")] for path in folder.glob("*-train.jsonl"))
+    names = list(config.tasks) or there
+    if not names or not set(names) <= set(there):
+        raise ValueError(
+            f"`data.tasks` must be some of the tasks in {folder}: {', '.join(there) or 'none'}. "
+            f"Received: {names}"
+        )
+    disk = folder / "corpus"
+    corpus = read_corpus(disk if disk.is_dir() else folder / "corpus.jsonl")
+    train, dev = (
+        [read_task(folder / f"{name}-{split}.jsonl", name) for name in names]
+        for split in ("train", "dev")
+    )
+    if config.retrieved is not None:
+        for split, tasks in (("train", train), ("dev", dev)):
+            for i, task in enumerate(tasks):
+                path = Path(config.retrieved, f"{task.name}-{split}")
+                tasks[i] = read_retrieved(path, task, corpus, config.num_passages)
+    if config.dev_limit is not None:
+        dev = [task.take(config.dev_limit) for task in dev]
+    return corpus, train, dev
+
+
+def make_model(config: TrainingConfig, load_weights: bool = True) -> Glimmer:
+    """The compiled reader; without `load_weights` its weights are still to come."""
+    model, fit = config.model, config.fit
+    settings = dict(model.settings) | ({"dtype": model.dtype} if model.dtype else {})
+    if model.t5 is not None:
+        glimmer = Glimmer.from_t5(model.t5, model.system, load_weights=load_weights, **settings)
+        if glimmer.preprocessor is None:
+            raise ValueError(f"`model.t5` must come with a tokenizer. Received: {model.t5!r}")
+        tokenizer = glimmer.preprocessor.tokenizer
+    else:
+        try:
+            tokenizer = keras_hub.models.T5Tokenizer(Path(model.tokenizer or "").read_bytes())
+        except RuntimeError as error:
+            raise ValueError(
+                f"`model.tokenizer` must be a SentencePiece model. Received: {model.tokenizer!r}"
+            ) from error
+        settings.setdefault("vocabulary_size", tokenizer.vocabulary_size())
+        glimmer = Glimmer.from_size(model.size, model.system, **settings)
+    lengths = model.question_length, model.passage_length, model.answer_length
+    glimmer.preprocessor = GlimmerPreprocessor(tokenizer, *lengths, config.data.num_passages)
+    kind = {"adafactor": Adafactor, "adam": keras.optimizers.Adam}[fit.optimizer]
+    accumulate = fit.accumulate if fit.accumulate > 1 else None
+    optimizer = kind(fit.learning_rate, gradient_accumulation_steps=accumulate)
+    glimmer.compile(
+        SkippingOptimizer(optimizer) if fit.not_finite == "skip" else optimizer,
+        distillation_weight=fit.distillation_weight,
+        distillation_temperature=fit.distillation_temperature,
+        rematerialize=fit.rematerialize,
+    )
+    return glimmer
+
+
+def named_size(backbone: Any) -> str | None:
+    """The name of the T5.1.1 size that a backbone has, if it has one."""
+    for name, sizes in T5_SIZES.items():
+        if all(getattr(backbone, key) == value for key, value in sizes.items()):
+            return name
+    return None
+
+
+def stretches(start: int, steps: int, every: int | None) -> Iterator[tuple[int, int, int]]:
+    """What is left, as `(first step, steps an epoch, epochs)`; epochs end at `every` steps."""
+    every = every or steps
+    head = min(-start % every, steps - start)
+    whole, tail = divmod(max(steps - start - head, 0), every)
+    for length, epochs in ((head, 1), (every, whole), (tail, 1)):
+        if length > 0 and epochs:
+            yield start, length, epochs
+            start += length * epochs
+
+
+def keep_settings(output: Path, config: TrainingConfig) -> None:
+    """Write the settings, whole or not at all."""
+    output.mkdir(parents=True, exist_ok=True)
+    temporary = output / f".{SETTINGS}"
+    temporary.write_text(config.to_yaml(), encoding="utf-8")
+    sync(temporary)
+    os.replace(temporary, output / SETTINGS)
+
+
+def _check_folder(output: Path, config: TrainingConfig) -> None:
+    if not output.exists() or (output.is_dir() and not os.listdir(output)):
+        return
+    if not (output / SETTINGS).is_file():
+        raise ValueError(
+            f"`output` must be a new folder or that of a run. Received: {str(output)!r}"
+        )
+    before = yaml.safe_load((output / SETTINGS).read_text(encoding="utf-8"))
+    for part, settings in dataclasses.asdict(config).items():
+        for name, value in settings.items():
+            place, kept = f"{part}.{name}", before.get(part, {}).get(name)
+            if part != "run" and place not in FREE and kept != value:
+                raise ValueError(
+                    f"`{place}` must be as in the run in {output}, {kept!r}. Received: {value!r}"
+                )
