@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _multitask_settings import read_data
 from _paper_model import preprocessor
 from _paper_scale import Scale
-from _training_data import TrainingData, prepare
 from _world_tasks import world_tasks
 
-from glimmer_keras.data import Corpus, Task
+from glimmer_keras.data import Corpus, Task, read_folder
 from glimmer_keras.evaluation import score_tasks
 from glimmer_keras.metrics import accuracy, exact_match, found_evidence_at
-from glimmer_keras.pipelines import Predictions
+from glimmer_keras.pipelines import Predictions, TrainingData, training_data
 
 # Scored by accuracy, as in KILT, or like its tasks of that kind; all others by exact match.
 BY_ACCURACY = {"slots", "verify", "fever", "fm2", "trex", "structured_zeroshot", "zeroshot_re"}
@@ -28,27 +26,27 @@ def load_data(scale: Scale, folder: Path, files: Path | None) -> TrainingData:
     if files is None:
         corpus, train, test = world_tasks(**(scale.world or {}))
     else:
-        corpus, train, test = read_data(files)
+        corpus, train, test = read_folder(files)
     if scale.test_questions:
         test = [task.take(scale.test_questions) for task in test]
-    return prepare(folder, corpus, train, test, scale.most_passages, preprocessor(scale))
+    return training_data(folder, corpus, train, test, scale.most_passages, preprocessor(scale))
 
 
 def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
     """Counts, fingerprints, what needs no reader, and how much evidence BM25 has at each depth."""
     depths = sorted({scale.num_selected, 2 * scale.num_selected, scale.num_passages})
     shares = {str(depth): evidence_shares(data, depth) for depth in depths}
-    tasks = [*data.train, *data.test]
+    tasks = [*data.train, *data.dev]
     digest = hashlib.sha256(data.corpus.fingerprint.encode())
     for task in tasks:
         digest.update(task.fingerprint.encode())
     return {
         "passages": len(data.corpus),
         "train": {task.name: len(task) for task in data.train},
-        "test": {task.name: len(task) for task in data.test},
+        "test": {task.name: len(task) for task in data.dev},
         "cut": {
             "passages": data.passages.truncated,
-            "questions": sum(task.truncated["questions"] for task in data.test_tokens),
+            "questions": sum(task.truncated["questions"] for task in data.dev_tokens),
         },
         "retrieved_recall": {depth: percent(found) for depth, found in shares.items()},
         "all_evidence": {
@@ -63,7 +61,7 @@ def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
 def evidence_shares(data: TrainingData, depth: int) -> dict[str, list[float]]:
     """By task, the share of the evidence among the first passages of each question that has any."""
     found = {}
-    for task in data.test:
+    for task in data.dev:
         evidence = map(data.corpus.evidence_rows, task)
         shares = [
             found_evidence_at(retrieved, sets, depth)
@@ -84,7 +82,7 @@ def percent(shares: dict[str, list[float]]) -> dict[str, float]:
 def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
     """What needs no reader: the commonest training answer, and the title of BM25's first."""
     majority, titles = {}, {}
-    for train, test in zip(data.train, data.test, strict=True):
+    for train, test in zip(data.train, data.dev, strict=True):
         answers = Counter(answer for example in train for answer in set(example.answers))
         majority[test.name] = Predictions(
             [max(answers, key=answers.__getitem__)] * len(test), None, None
@@ -93,7 +91,7 @@ def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
         found = [data.corpus[row].title if row >= 0 else "" for row in first.tolist()]
         titles[test.name] = Predictions(found, None, None)
     return {
-        name: scores_of(data.test, data.corpus, predictions)
+        name: scores_of(data.dev, data.corpus, predictions)
         for name, predictions in (
             ("Commonest training answer", majority),
             ("Title of BM25's first passage", titles),

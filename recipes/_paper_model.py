@@ -40,6 +40,14 @@ def t5_path(scale: Scale) -> str:
     return str(shipped) if shipped.is_dir() else str(scale.t5)
 
 
+def check_t5(t5: str) -> None:
+    presets = keras_hub.models.T5Backbone.presets
+    if not (t5 in presets or "://" in t5 or Path(t5, "config.json").is_file()):
+        raise ValueError(
+            f"`--t5` must be a preset folder or one of {', '.join(presets)}. Received: {t5}"
+        )
+
+
 def t5_fingerprint(scale: Scale) -> str:
     """Of the weights where they are files here; a preset's name stands for itself."""
     file = Path(t5_path(scale)) / "model.weights.h5"

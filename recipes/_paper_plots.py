@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from _training_data import write
+from _write import write
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 

@@ -9,7 +9,7 @@ from _paper_introduction import headline, introduction
 from _paper_scale import Scale
 from _paper_summary import Results, summarise
 from _paper_verdicts import RULE
-from _training_data import write
+from _write import write
 
 
 def write_report(

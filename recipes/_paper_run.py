@@ -16,11 +16,11 @@ from _paper_cells import Cell
 from _paper_data import scores_of
 from _paper_model import make_model, t5_fingerprint
 from _paper_scale import Scale
-from _training_data import TrainingData, write
+from _write import write
 
 from glimmer_keras import Glimmer
 from glimmer_keras.data import mixture
-from glimmer_keras.pipelines import predict
+from glimmer_keras.pipelines import TrainingData, predict
 from glimmer_keras.training import Adafactor, Checkpoints
 
 STRETCHES = 10  # of a training, each of which leaves its mean losses
@@ -131,13 +131,13 @@ def best_of(stretches: list[dict[str, Any]], tasks: list[str]) -> dict[str, Any]
 
 def score(glimmer: Glimmer, cell: Cell, data: TrainingData, scale: Scale) -> dict[str, Any]:
     """`scores_of` what the model answers with the first k retrieved passages at hand."""
-    rows = [np.asarray(task.retrieved)[:, : cell.num_passages] for task in data.test]
-    tasks = [task.with_retrieved(found) for task, found in zip(data.test, rows, strict=True)]
+    rows = [np.asarray(task.retrieved)[:, : cell.num_passages] for task in data.dev]
+    tasks = [task.with_retrieved(found) for task, found in zip(data.dev, rows, strict=True)]
     batch_size = max(32, scale.batch_size)
     predictions = {
         tokens.name: predict(
             glimmer, tokens.with_retrieved(found), data.passages, batch_size, progress=False
         )
-        for tokens, found in zip(data.test_tokens, rows, strict=True)
+        for tokens, found in zip(data.dev_tokens, rows, strict=True)
     }
     return scores_of(tasks, data.corpus, predictions)

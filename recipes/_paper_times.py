@@ -18,7 +18,7 @@ from _paper_claims import Row
 from _paper_figures import main
 from _paper_model import make_model
 from _paper_scale import Scale
-from _training_data import write
+from _write import write
 from keras import ops
 from rich.console import Console
 

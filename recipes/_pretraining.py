@@ -13,7 +13,7 @@ import keras
 import keras_hub
 import numpy as np
 from _kept_settings import as_json, check_settings
-from _training_data import write
+from _write import write
 
 import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Task, mixture

@@ -26,7 +26,6 @@ from typing import Any
 import keras_hub
 import numpy as np
 from _benchmark import machine, spread, write_report
-from _multitask_settings import read_data
 from _world_tasks import world_tasks
 from rich.console import Console
 from rich.table import Table
@@ -40,6 +39,7 @@ from glimmer_keras.data import (
     TokenizedCorpus,
     TokenizedTask,
     mixture,
+    read_folder,
 )
 from glimmer_keras.models.t5_weights import PRESETS
 from glimmer_keras.pipelines import bm25_index, relevance_filter, tokenize, write_retrieved
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     options, console = parse(arguments), Console()
     report: dict[str, Any] = {"settings": vars(options), "machine": machine()}
     if options.data:
-        corpus, tasks, _ = read_data(Path(options.data), options.tasks)
+        corpus, tasks, _ = read_folder(options.data, options.tasks)
     else:
         corpus, tasks, _ = world_tasks()
     weights = options.weights or [1.0] * len(tasks)
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--data", metavar="DIR", help="folder in KILT's shape, else a made world")
-    parser.add_argument("--tasks", default="all", help="of --data, with commas between")
+    parser.add_argument("--tasks", nargs="+", default=[], help="of --data; else all")
     parser.add_argument("--weights", type=floats, help="of the tasks, 1,2,...; else all alike")
     parser.add_argument("--k", type=int, default=25, help="retrieved passages")
     parser.add_argument("--question-length", type=int, default=48)

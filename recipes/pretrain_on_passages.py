@@ -14,7 +14,7 @@ on with the ones that follow. Then it reads the passage a sentence is from, as F
 first without and then with questions, and as LUMEN; then it is a GLIMMER that reads two of eight
 that BM25 finds, and its own reader teaches it to rank.
 
-The preset is for train_multitask.py --t5 and reproduce_paper.py --scale small --t5.
+The preset is for the setting model.t5 of `glimmer train` and reproduce_paper.py --scale small --t5.
 """
 
 import itertools

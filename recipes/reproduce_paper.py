@@ -31,21 +31,21 @@ from typing import Any
 from _benchmark import numbers
 from _command import Help, OneLineParser, exit_code
 from _kept_settings import check_settings
-from _multitask_settings import check_t5
 from _paper_cells import Cell
 from _paper_claims import Comparison
 from _paper_comparisons import comparisons, distinct_cells
 from _paper_data import describe_data, load_data
-from _paper_model import asked_scale, t5_path
+from _paper_model import asked_scale, check_t5, t5_path
 from _paper_report import write_report
 from _paper_run import run_cell, settings_of
 from _paper_scale import SCALES, Scale
 from _paper_summary import Results
 from _paper_times import measured_times
-from _training_data import TrainingData, write
+from _write import write
 from rich.console import Console
 from rich.progress import Progress
 
+from glimmer_keras.pipelines import TrainingData
 from glimmer_keras.training import keep_freed_memory
 
 

@@ -25,11 +25,11 @@ import numpy as np
 from _command import Help, OneLineParser, exit_code
 from _dense_report import compare_indexes, recall_of, recall_table
 from _kept_settings import check_settings
-from _multitask_settings import read_data
 from _tokenizer import train_tokenizer
 from _training_data import write
 from rich.console import Console
 
+from glimmer_keras.data import read_folder
 from glimmer_keras.models import T5Encoder, TextEmbedder
 from glimmer_keras.pipelines import bm25_index, dense_index
 
@@ -49,7 +49,7 @@ def main(argv=None):
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="at least 2")
     parser.add_argument("--vocabulary-size", type=int, default=VOCABULARY)
     args = parser.parse_args(argv)
-    corpus, train, dev = read_data(args.data)
+    corpus, train, dev = read_folder(args.data)
     data = [corpus.fingerprint, *(task.fingerprint for task in train)]
     names = ("layers", "steps", "batch_size", "vocabulary_size")
     settings = {name: vars(args)[name] for name in names} | {"data": data}

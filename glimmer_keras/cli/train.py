@@ -16,14 +16,18 @@ DEV_BATCHES = 4  # of each task, whose losses are measured
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="settings in YAML, as recipes/*.yaml")
-    parser.add_argument(
-        "changes", metavar="NAME=VALUE", nargs="*", help="settings to change, say fit.steps=1000"
-    )
     parser.add_argument("--output", metavar="DIR", required=True, help="folder of the run")
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        nargs="+",
+        default=[],
+        help="settings to change, such as fit.steps=1000",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    config = TrainingConfig.read(args.config, args.changes)
+    config = TrainingConfig.read(args.config, args.set)
     print(config.to_yaml(), end="", flush=True)
     keep_freed_memory()
     training = TrainingRun(config, args.output)

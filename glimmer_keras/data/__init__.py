@@ -8,6 +8,7 @@ from glimmer_keras.data.example import Example as Example
 from glimmer_keras.data.kilt import read_corpus as read_corpus
 from glimmer_keras.data.kilt import read_knowledge_source as read_knowledge_source
 from glimmer_keras.data.kilt import read_task as read_task
+from glimmer_keras.data.kilt_folder import read_folder as read_folder
 from glimmer_keras.data.kilt_results import read_kilt_results as read_kilt_results
 from glimmer_keras.data.mixture import mixture as mixture
 from glimmer_keras.data.mixture_sampler import MixtureSampler as MixtureSampler

@@ -12,7 +12,7 @@ import keras
 import keras_hub
 import yaml
 
-from glimmer_keras.data import Corpus, Task, mixture, read_corpus, read_retrieved, read_task
+from glimmer_keras.data import Corpus, Task, mixture, read_folder, read_retrieved
 from glimmer_keras.data.sync import sync
 from glimmer_keras.models import Glimmer, GlimmerPreprocessor, training_flops
 from glimmer_keras.models.adafactor import Adafactor
@@ -191,26 +191,8 @@ class TrainingRun:
 
 
 def read_data(config: DataConfig) -> tuple[Corpus, list[Task], list[Task]]:
-    """Corpus, tasks to train on and dev tasks, in the order of the settings.
-
-    Raises:
-        ValueError: If a task is not there.
-        FileNotFoundError: If a file is not there.
-    """
-    folder = Path(config.folder)
-    there = sorted(path.name[: -len("-train.jsonl")] for path in folder.glob("*-train.jsonl"))
-    names = list(config.tasks) or there
-    if not names or not set(names) <= set(there):
-        raise ValueError(
-            f"`data.tasks` must be some of the tasks in {folder}: {', '.join(there) or 'none'}. "
-            f"Received: {names}"
-        )
-    disk = folder / "corpus"
-    corpus = read_corpus(disk if disk.is_dir() else folder / "corpus.jsonl")
-    train, dev = (
-        [read_task(folder / f"{name}-{split}.jsonl", name) for name in names]
-        for split in ("train", "dev")
-    )
+    """Corpus, tasks to train on and dev tasks, with their retrieved rows if those are there."""
+    corpus, train, dev = read_folder(config.folder, list(config.tasks))
     if config.retrieved is not None:
         for split, tasks in (("train", train), ("dev", dev)):
             for i, task in enumerate(tasks):

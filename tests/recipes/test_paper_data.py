@@ -4,10 +4,9 @@ from types import SimpleNamespace
 import numpy as np
 from _paper_data import baselines, describe_data, scores_of
 from _paper_scale import TINY
-from _training_data import TrainingData
 
 from glimmer_keras.data import Corpus, Example, Passage, Provenance, Task
-from glimmer_keras.pipelines import Predictions
+from glimmer_keras.pipelines import Predictions, TrainingData
 
 
 def test_scores_are_those_of_kilt():
@@ -65,5 +64,5 @@ def test_evidence_by_hand():
     assert found["all_evidence"]["1"]["qa"] == 0.0
     assert found["all_evidence"]["2"]["qa"] == 50.0
     assert found["all_evidence"]["3"]["qa"] == 100.0
-    bare = dataclasses.replace(data, train=test[1:], test=test[1:])
+    bare = dataclasses.replace(data, train=test[1:], dev=test[1:])
     assert describe_data(bare, scale)["retrieved_recall"] == {"1": {}, "2": {}, "3": {}}

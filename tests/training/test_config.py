@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from glimmer_keras.training import TrainingConfig
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+GIVEN = """
+model: {t5: tiny_world, settings: {live_proportion: 1/3, num_selected: 2}}
+data: {folder: FOLDER, tasks: {qa: 2, verify: 1/2}}
+fit: {steps: 10, learning_rate: 1e-3}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, *changes):
+        path = tmp_path / "config.yaml"
+        path.write_text(text.replace("FOLDER", str(tmp_path)))
+        return TrainingConfig.read(path, changes)
+
+    return read
+
+
+def test_values_have_their_types(read):
+    config = read(GIVEN)
+    assert config.model.settings == {"live_proportion": 1 / 3, "num_selected": 2}
+    assert config.data.tasks == {"qa": 2.0, "verify": 0.5}
+    assert config.fit.learning_rate == 0.001
+    assert (config.fit.steps, config.fit.batch_size) == (10, 128)
+
+
+def test_what_is_written_in_full_is_read_again(read):
+    config = read(GIVEN)
+    text = config.to_yaml()
+    assert yaml.safe_load(text)["run"]["keep"] == 2
+    assert read(text) == config
+
+
+def test_changes_come_over_the_file(read):
+    config = read(GIVEN, "fit.steps=20", "model.settings.dropout=0.2", "data.tasks=[qa]")
+    assert config.fit.steps == 20
+    assert config.model.settings["dropout"] == 0.2
+    assert config.model.settings["num_selected"] == 2
+    assert config.data.tasks == ["qa"]
+
+
+@pytest.mark.parametrize("name", ["tiny", "kilt_base", "kilt_large"])
+def test_shipped_settings(name, tmp_path):
+    changes = [f"data.folder={tmp_path}"]
+    changes += [f"data.retrieved={tmp_path}"] if name != "tiny" else []
+    config = TrainingConfig.read(RECIPES / f"{name}.yaml", changes)
+    if name == "tiny":
+        return
+    # The paper's, section 4.
+    assert config.fit.batch_size * config.fit.accumulate == 128
+    assert config.fit.steps == 50_000 * config.fit.accumulate
+    assert config.fit.learning_rate == 1e-4
+    assert config.data.num_passages == 25
+    assert config.model.settings == {
+        "live_proportion": 1 / 3,
+        "rerank_proportion": 1 / 4,
+        "num_selected": 5,
+        "dropout": 0.1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("fit.learning_rat=1", "`fit.learning_rat` is not a setting. Did you mean 'learning_rate'"),
+        ("fitt.steps=1", "`fitt` is not a setting. Did you mean 'fit'"),
+        ("model.settings.num_selectd=1", "`model.settings.num_selectd` is not .*'num_selected'"),
+        ("fit.steps=many", "`fit.steps` must be int. Received: 'many'"),
+        ("fit.steps=true", "`fit.steps` must be int. Received: True"),
+        ("fit.steps=0", "`fit.steps` must be at least 1. Received: 0"),
+        ("fit.rematerialize=1", "`fit.rematerialize` must be bool. Received: 1"),
+        ("fit.learning_rate=fast", "`fit.learning_rate` must be float. Received: 'fast'"),
+        ("fit.learning_rate=0", "`fit.learning_rate` must be over 0. Received: 0.0"),
+        ("fit.optimizer=adan", "must be one of .*'adam'.*. Received: 'adan'. Did you mean 'adam'"),
+        ("model.system=glimer", "`model.system` must be one of .* Did you mean 'glimmer'"),
+        ("model.size=base", "`model.t5` or `model.size` must be given, and not both"),
+        ("model.t5=null", "`model.t5` or `model.size` must be given, and not both"),
+        ("data.folder=/none", "`data.folder` must be a folder. Received: '/none'"),
+        ("data.dev_limit=0", "`data.dev_limit` must be at least 1. Received: 0"),
+        ("data.tasks=qa", "`data.tasks` must be "),
+        ("fit=3", "`fit.` must have names in it. Received: 3"),
+        ("steps", "Changes must be NAME=VALUE. Received: steps"),
+        ("fit.steps=[", "must be a file of settings in YAML"),
+    ],
+)
+def test_errors(read, change, message):
+    with pytest.raises(ValueError, match=message):
+        read(GIVEN, change)
+
+
+def test_code_in_yaml_is_not_run(read):
+    with pytest.raises(ValueError, match="must be a file of settings in YAML"):
+        read("model: !!python/object/apply:os.system ['true']")
