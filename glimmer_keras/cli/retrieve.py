@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 
 from glimmer_keras.data import read_corpus, read_task
-from glimmer_keras.pipelines import bm25_index, write_retrieved
+from glimmer_keras.models import TextEmbedder
+from glimmer_keras.pipelines import bm25_index, dense_index, write_retrieved
+from glimmer_keras.retrieval import BM25Retriever, DenseRetriever
 
 HELP = "retrieve passages for the questions of tasks once, and keep them as arrays of rows"
 
@@ -22,7 +24,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-k", "--num-passages", type=int, default=100, metavar="K", help="passages a question (100)"
     )
-    parser.add_argument("--index", help="folder of the BM25 index (default: DIR/index.bm25)")
+    parser.add_argument(
+        "--embedder", metavar="FOLDER", help="dense retrieval: a preset, or a folder of GTR's form"
+    )
+    parser.add_argument(
+        "--faiss",
+        metavar="INDEX",
+        default="exact",
+        help="search of vectors, approximate: an index of FAISS such as HNSW32 (exact)",
+    )
+    parser.add_argument(
+        "--index", help="where the BM25 index or the vectors are kept (default: in DIR)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     names = [Path(path).name.split(".")[0] for path in args.tasks]
     if len(set(names)) < len(names):
         raise ValueError(f"`TASK` must be files of different names. Received: {names}")
+    if args.embedder is None and args.faiss != "exact":
+        raise ValueError("`--faiss` must go with `--embedder`, whose vectors it searches")
     if args.num_passages < 1:
         raise ValueError(f"`--num-passages` must be at least 1. Received: {args.num_passages}")
     tasks = {
@@ -37,10 +52,22 @@ def run(args: argparse.Namespace) -> int:
         for name, path in zip(names, args.tasks, strict=True)
     }
     corpus = read_corpus(args.corpus)
-    retriever = bm25_index(corpus, args.index or output / "index.bm25")
+    retriever: BM25Retriever | DenseRetriever
+    if args.embedder is None:
+        retriever = bm25_index(corpus, args.index or output / "index.bm25")
+    else:
+        embedder = read_embedder(args.embedder)
+        path = args.index or output / "index.dense"
+        retriever = dense_index(corpus, embedder, path, index=args.faiss)
+    settings = retriever.settings | ({"search": args.faiss} if args.embedder else {})
     for name, task in tasks.items():
-        found = write_retrieved(
-            retriever, task, corpus, output / name, args.num_passages, retriever.settings
-        )
+        found = write_retrieved(retriever, task, corpus, output / name, args.num_passages, settings)
         print(f"{output / name}: {len(found):,} questions, {args.num_passages} passages each")
     return 0
+
+
+def read_embedder(folder: str) -> TextEmbedder:
+    """Of a folder as sentence-transformers keeps GTR, or a preset."""
+    if Path(folder, "modules.json").is_file():
+        return TextEmbedder.from_gtr(folder)
+    return TextEmbedder.from_preset(folder)

@@ -37,7 +37,8 @@ def mixture(
     Args:
         tasks: Tasks with distinct names and their retrieved rows set, all of strings or all
             tokenised to the same lengths.
-        corpus: The passages the rows count in, tokenised if the tasks are.
+        corpus: The passages the rows count in, tokenised if the tasks are, or then as
+            `pipelines.StoredPassages`.
         batch_size: Examples in a batch, over all hosts.
         training: Whether to sample endlessly, or give every example once.
         seed: Seed of the sampling.
@@ -167,7 +168,7 @@ def _check(
         )
     if not tasks:
         raise ValueError("`tasks` must hold at least one task. Received: 0 tasks")
-    kind = TokenizedTask if isinstance(corpus, TokenizedCorpus) else Task
+    kind = Task if isinstance(corpus, Corpus) else TokenizedTask
     for task in tasks:
         if not isinstance(task, kind):
             raise TypeError(
@@ -198,7 +199,7 @@ def _check_rows(task: Any, passages: int) -> None:
 
 def _check_agreement(tasks: list[Any], corpus: Corpus | TokenizedCorpus) -> None:
     _check_equal("numbers of passages", {task.name: task.retrieved.shape[1] for task in tasks})
-    if isinstance(corpus, TokenizedCorpus):
+    if not isinstance(corpus, Corpus):
         _check_equal("question lengths", {task.name: task.question_length for task in tasks})
         _check_equal("answer lengths", {task.name: task.answer_length for task in tasks})
         _check_equal(

@@ -65,6 +65,11 @@ class TokenizedCorpus:
         mask = padding_mask(np.where(present, self.lengths[safe], 0), self.passage_length)
         return np.where(mask, self.token_ids[safe], self.spec.pad_id).astype("int32"), mask
 
+    def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What `gather` gives, as the model takes it: `passage_token_ids` and their mask."""
+        ids, mask = self.gather(rows)
+        return {"passage_token_ids": ids, "passage_padding_mask": mask}
+
 
 def tokenize_corpus(
     corpus: Corpus,

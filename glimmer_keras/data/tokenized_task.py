@@ -85,7 +85,8 @@ class TokenizedTask:
         Args:
             indices: Integers `(batch,)`, numbers of examples.
             answers: Integers `(batch,)`, which gold answer of each.
-            corpus: The corpus that the retrieved rows count in.
+            corpus: The corpus that the retrieved rows count in, as token ids, or as
+                `pipelines.StoredPassages`, which gives memory in their place.
 
         Returns:
             The model's inputs: int32 `question_token_ids` `(batch, question length)`,
@@ -97,7 +98,6 @@ class TokenizedTask:
         if self.retrieved is None:
             raise ValueError(f"`retrieved` must be set. Received: None in task {self.name!r}")
         indices = np.asarray(indices)
-        passage_ids, passage_mask = corpus.gather(self.retrieved[indices])
         labels, lengths = self._answers(indices, np.asarray(answers))
         places = self.answer_length
         inputs = {
@@ -105,8 +105,7 @@ class TokenizedTask:
             "question_padding_mask": padding_mask(
                 self.question_lengths[indices], self.question_length
             ),
-            "passage_token_ids": passage_ids,
-            "passage_padding_mask": passage_mask,
+            **corpus.inputs(self.retrieved[indices]),
             "decoder_token_ids": shift_right(labels, lengths, self.spec.start_id, self.spec.pad_id),
             "decoder_padding_mask": padding_mask(np.maximum(lengths, 1), places),
         }

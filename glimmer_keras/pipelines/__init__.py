@@ -15,6 +15,7 @@ from glimmer_keras.pipelines.prepare import tokenize as tokenize
 from glimmer_keras.pipelines.ranked_passage import RankedPassage as RankedPassage
 from glimmer_keras.pipelines.reader import Reader as Reader
 from glimmer_keras.pipelines.relevance_filter import relevance_filter as relevance_filter
+from glimmer_keras.pipelines.stored_passages import StoredPassages as StoredPassages
 from glimmer_keras.pipelines.text_vectors import TextVectors as TextVectors
 from glimmer_keras.pipelines.training_data import TrainingData as TrainingData
 from glimmer_keras.pipelines.training_data import training_data as training_data

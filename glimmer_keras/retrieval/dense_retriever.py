@@ -64,6 +64,11 @@ class DenseRetriever:
     def num_passages(self) -> int:
         return int(self.vectors.shape[0])
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What an exact ranking depends on besides the passages."""
+        return {"name": "dense", "encoder": self.encoder_fingerprint}
+
     def __len__(self) -> int:
         return self.num_passages
 

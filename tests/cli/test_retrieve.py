@@ -1,9 +1,14 @@
 import json
+from pathlib import Path
 
+import keras_hub
 import numpy as np
 import pytest
 
+import glimmer_keras as gk
 from glimmer_keras.data import read_corpus, read_retrieved, read_task
+from glimmer_keras.models import T5Encoder, TextEmbedder
+from glimmer_keras.pipelines import TextVectors
 
 
 @pytest.fixture
@@ -80,3 +85,33 @@ def test_errors_are_one_line(glimmer, corpus, tasks, tmp_path, broken, line):
     assert line in err
     assert err.count("\n") == 1
     assert not (tmp_path / "o").exists()
+
+
+def test_by_vectors_of_an_embedder(glimmer, corpus, tasks, tmp_path):
+    vocabulary = Path(gk.__file__).parent / "presets/tiny_world/assets/tokenizer/vocabulary.spm"
+    tokenizer = keras_hub.models.T5Tokenizer(str(vocabulary))
+    encoder = T5Encoder(tokenizer.vocabulary_size(), 1, 2, 8, 8, 4)
+    embedder = TextEmbedder(encoder, keras_hub.models.T5Preprocessor(tokenizer, 24))
+    embedder.save_to_preset(str(tmp_path / "embedder"))
+    passages, output = read_corpus(corpus(3, 16)), tmp_path / "found"
+    said = glimmer(
+        *("retrieve", corpus(3, 16), tasks[1], "-k", 4, "--output", output),
+        *("--embedder", tmp_path / "embedder"),
+    )
+    assert said[:2] == (0, f"{output / 'qa-test'}: 2 questions, 4 passages each\n")
+    found = read_retrieved(output / "qa-test", read_task(tasks[1], unanswered="keep"), passages)
+    questions = [example.question for example in found]
+    # The same vectors by a road of its own, in float16 as they are kept.
+    embedded = TextVectors(embedder)
+    vectors = embedded([passage.content for passage in passages]).astype("float16")
+    products = embedded(questions) @ vectors.astype("float32").T
+    np.testing.assert_array_equal(found.retrieved, np.argsort(-products, kind="stable")[:, :4])
+    manifest = json.loads((output / "qa-test" / "manifest.json").read_text())
+    assert manifest["settings"]["search"] == "exact"
+
+
+def test_faiss_is_of_vectors(glimmer, corpus, tasks, tmp_path):
+    options = ("--output", tmp_path / "a", "--faiss", "HNSW32")
+    status, _, err = glimmer("retrieve", corpus(3, 16), tasks[1], *options)
+    assert status == 1
+    assert "`--faiss` must go with `--embedder`" in err

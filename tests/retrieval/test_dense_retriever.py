@@ -25,6 +25,10 @@ def test_products_by_hand():
     rows, scores = DenseRetriever(VECTORS, encode).search(["0 2", "1 1"], 3)
     assert rows.tolist() == [[1, 2, 0], [2, 0, 1]]
     np.testing.assert_allclose(scores, [[2, 1.6, 0], [1.4, 1, 1]], rtol=1e-6)
+    assert DenseRetriever(VECTORS, encode, encoder_fingerprint="e").settings == {
+        "name": "dense",
+        "encoder": "e",
+    }
     assert repr(DenseRetriever(VECTORS, encode)) == "DenseRetriever(4 passages x 2, exact)"
 
 

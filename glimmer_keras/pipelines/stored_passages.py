@@ -1,0 +1,68 @@
+import numpy as np
+
+from glimmer_keras.data import Corpus
+from glimmer_keras.memory import MemoryStore
+from glimmer_keras.models import Glimmer, memory_fingerprint
+from glimmer_keras.models.fingerprint import check_preprocessor
+from glimmer_keras.pipelines.memory_inputs import memory_inputs
+from glimmer_keras.pipelines.prepare import token_spec
+
+
+class StoredPassages:
+    """The passages of a corpus as a store has them, to train a reader whose memory is frozen.
+
+    In place of a `TokenizedCorpus` in `data.mixture`. The memory encoder then runs on questions
+    alone: the passages' part of it was done when the store was made, once rather than in each
+    epoch, and without dropout.
+
+    Args:
+        store: Memory that this model made.
+        corpus: What retrieved rows count in; all of its passages are in the store.
+        glimmer: The model, made with `train_memory=False`.
+
+    Raises:
+        ValueError: If the model trains its memory, or another one made the store, or it lacks
+            passages of the corpus.
+
+    Example:
+    ```python
+    store = encode_corpus(glimmer, corpus, "wiki.memory")
+    tokens, _ = tokenize(tasks, corpus, glimmer.preprocessor)
+    glimmer.fit(mixture(tokens, StoredPassages(store, corpus, glimmer), batch_size=32))
+    ```
+    """
+
+    def __init__(self, store: MemoryStore, corpus: Corpus, glimmer: Glimmer) -> None:
+        if glimmer.backbone.train_memory:
+            raise ValueError(
+                "`glimmer` must be made with train_memory=False: memory that is trained changes "
+                "with each step. Received: train_memory=True"
+            )
+        store.check_made_with(memory_fingerprint(glimmer))
+        missing = np.flatnonzero(~store.contains([passage.id for passage in corpus]))
+        if missing.size:
+            raise ValueError(
+                f"`store` must hold all {len(corpus)} passages of `corpus`. Received: "
+                f"{missing.size} missing, the first {corpus[int(missing[0])].id!r}"
+            )
+        self.spec = token_spec(check_preprocessor(glimmer))
+        self._store, self._corpus = store, corpus
+
+    def __len__(self) -> int:
+        return len(self._corpus)
+
+    def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Memory of the passages in some rows of the corpus, as the model takes it.
+
+        Args:
+            rows: Integers of any shape; -1 is a missing passage.
+
+        Returns:
+            `passage_memory`, `passage_padding_mask` and for int8 `passage_memory_scales`, of the
+            shape of `rows` and then those of `MemoryStore.read`.
+        """
+        rows = np.asarray(rows)
+        ids = np.empty(rows.shape, object)
+        for place, row in np.ndenumerate(rows):
+            ids[place] = None if row < 0 else self._corpus[int(row)].id
+        return memory_inputs(self._store.read(ids.tolist()))

@@ -1,0 +1,93 @@
+import keras
+import numpy as np
+import pytest
+
+import glimmer_keras as gk
+from glimmer_keras import data, pipelines
+
+TEXTS = ["Torvik grew from a camp.", "Mirelda Voss settled in Torvik.", "The river.", "A harp."]
+LENGTHS = {"question_length": 8, "passage_length": 12, "answer_length": 4, "num_passages": 3}
+
+
+def make_model(train_memory=False):
+    keras.utils.set_random_seed(0)
+    glimmer = gk.Glimmer.from_t5(
+        "tiny_world", load_weights=False, num_selected=2, dropout=0.0, train_memory=train_memory
+    )
+    tokenizer = glimmer.preprocessor.tokenizer
+    glimmer.preprocessor = gk.GlimmerPreprocessor(tokenizer, **LENGTHS)
+    glimmer.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    return glimmer
+
+
+def values(glimmer):
+    return [keras.ops.convert_to_numpy(weight).copy() for weight in glimmer.weights]
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return data.Corpus([data.Passage(str(i), "", text) for i, text in enumerate(TEXTS)])
+
+
+@pytest.fixture(scope="module")
+def glimmer():
+    return make_model()
+
+
+@pytest.fixture(scope="module")
+def store(glimmer, corpus, tmp_path_factory):
+    path = tmp_path_factory.mktemp("store") / "memory"
+    return pipelines.encode_corpus(glimmer, corpus, path, "float32", progress=False)
+
+
+@pytest.fixture(scope="module")
+def tokens(glimmer, corpus):
+    examples = [data.Example(str(n), "qa", "Where?", ("Torvik",)) for n in range(2)]
+    rows = np.array([[1, 0, 3], [2, -1, -1]], "int32")
+    (tokens,), passages = pipelines.tokenize(
+        [data.Task("qa", examples).with_retrieved(rows)], corpus, glimmer.preprocessor
+    )
+    return tokens, passages
+
+
+def test_a_step_on_memory_is_that_on_token_ids(glimmer, store, corpus, tokens):
+    task, passages = tokens
+    stored = pipelines.StoredPassages(store, corpus, glimmer)
+    start = values(glimmer)
+    found = []
+    for kind in (passages, stored):
+        for weight, value in zip(glimmer.weights, start, strict=True):
+            weight.assign(value)
+        ((inputs, labels, weights),) = data.mixture([task], kind, 2).take(1)
+        assert ("passage_memory" in inputs) == (kind is stored)
+        losses = glimmer.train_on_batch(inputs, labels, weights, return_dict=True)
+        found.append((losses, values(glimmer)))
+    (losses, weights), (other_losses, other_weights) = found
+    assert other_losses == pytest.approx(losses, rel=1e-4)
+    changed = 0
+    for before, one, other in zip(start, weights, other_weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        changed += bool(np.any(before != one))
+    frozen = len(glimmer.backbone.memory_encoder.weights) + 1
+    assert changed == len(start) - frozen
+    for weight, value in zip(glimmer.weights, start, strict=True):
+        weight.assign(value)
+
+
+def test_predictions_are_the_same(glimmer, store, corpus, tokens):
+    task, passages = tokens
+    kinds = passages, pipelines.StoredPassages(store, corpus, glimmer)
+    one, other = (pipelines.predict(glimmer, task, kind, 2, progress=False) for kind in kinds)
+    assert one.answers == other.answers
+    np.testing.assert_allclose(one.passage_scores, other.passage_scores, rtol=1e-4, atol=1e-4)
+
+
+def test_memory_that_trains_is_refused(store, corpus):
+    with pytest.raises(ValueError, match="train_memory=False: .* Received: train_memory=True"):
+        pipelines.StoredPassages(store, corpus, make_model(train_memory=True))
+
+
+def test_passages_that_are_not_stored_are_named(glimmer, store, corpus):
+    more = data.Corpus([*corpus, data.Passage("new", "", "A sea.")])
+    with pytest.raises(ValueError, match="all 5 passages .* 1 missing, the first 'new'"):
+        pipelines.StoredPassages(store, more, glimmer)
