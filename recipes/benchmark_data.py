@@ -103,7 +103,7 @@ def retrieve(
     for task in tasks:
         started = time.perf_counter()
         path = folder / "retrieved" / task.name
-        found.append(write_retrieved(index, task, corpus, path, options.k, index.settings))
+        found.append(write_retrieved(index, task, corpus, path, options.k))
         seconds[task.name] = time.perf_counter() - started
     return found, {"seconds": seconds}
 

@@ -189,7 +189,8 @@ def activations(rows: int, options: argparse.Namespace) -> dict[str, float]:
     # Scores before and after softmax in float32 and weights, hidden units thrice; and gradients.
     block = sequences * length * (b.num_heads / parts) * length * (8 + width)
     block += sequences * length * (3 * b.intermediate_dim + 4 * inner) / parts * width
-    logits = (1 + (k if b.num_selected else 0)) * answer * b.vocabulary_size / parts * 4
+    # The teacher reads one passage at a time.
+    logits = (2 if b.num_selected else 1) * answer * b.vocabulary_size / parts * 4
     return {
         "block inputs": rows * tokens * b.hidden_dim * width,
         "keys and values": rows * (m * length + question + teacher) * kept,

@@ -15,6 +15,7 @@ encoders are loaded by `TextEmbedder.from_gtr`.
 """
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from _command import Help, OneLineParser, exit_code
 from _dense_report import compare_indexes, recall_of, recall_table
 from _kept_settings import check_settings
 from _tokenizer import train_tokenizer
-from _training_data import write
+from _write import write
 from rich.console import Console
 
 from glimmer_keras.data import read_folder
@@ -100,7 +101,7 @@ def train_embedder(corpus, tasks, args):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     start = time.perf_counter()
-    epoch = min(args.steps, STEPS_SHOWN)
+    epoch = math.gcd(args.steps, STEPS_SHOWN)
     batches = Batches(questions, rows, tokenizer(texts), args.batch_size, epoch)
     shown = 1 if sys.stdout.isatty() else 2
     history = model.fit(batches, epochs=args.steps // epoch, shuffle=False, verbose=shown).history

@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="folder or name of a Glimmer preset")
     passages = parser.add_mutually_exclusive_group(required=True)
     passages.add_argument("--store", help="path or URL of the memory of the passages")
-    passages.add_argument("--corpus", help="passages as JSON lines, encoded as they come")
+    passages.add_argument(
+        "--corpus",
+        help="passages as JSON lines, or a folder of glimmer corpus, encoded as they come",
+    )
     parser.add_argument("--index", help="folder of the BM25 index (default: STORE.bm25)")
     parser.add_argument(
         "-k", "--num-passages", type=int, help="passages a question (default: the preset's, or 25)"

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from glimmer_keras.data import PassageFile
+from glimmer_keras.data import DiskCorpus, PassageFile
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
 from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
 
 HELP = "turn a corpus into a memory store"
+CORPUS_HELP = "passages as JSON lines, plain or .gz, or a folder of glimmer corpus"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the passages are, as `corpus_file` takes it."""
-    parser.add_argument("corpus", metavar="CORPUS", help="passages as JSON lines, plain or .gz")
+    parser.add_argument("corpus", metavar="CORPUS", help=CORPUS_HELP)
     parser.add_argument(
         "--knowledge-source",
         action="store_true",
@@ -59,7 +61,9 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def corpus_file(args: argparse.Namespace) -> PassageFile:
+def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
+    if Path(args.corpus).is_dir():
+        return DiskCorpus(args.corpus)
     file = PassageFile(args.corpus, args.knowledge_source, args.max_words)
     next(iter(file))  # What is not there, or of another form, is told before a model is loaded.
     return file
@@ -73,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         if not args.runner:
             raise ValueError("`--runner` must be followed by the name of a Beam runner")
+        if not isinstance(corpus, PassageFile):
+            raise ValueError(f"`CORPUS` must be a file with `--runner`. Received: {args.corpus}")
         name, *rest = args.runner
         options = [f"--runner={name}", *rest]
         store = beam_encode_corpus(args.preset, corpus, *settings, options)

@@ -28,7 +28,7 @@ COMMANDS = {
     "serve": serve,
     "train": train,
 }
-EXPECTED = (ValueError, TypeError, OSError, ImportError)
+EXPECTED = (ValueError, TypeError, OSError, ImportError, FloatingPointError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -44,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
     if len(set(names)) < len(names):
         raise ValueError(f"`TASK` must be files of different names. Received: {names}")
     if args.embedder is None and args.faiss != "exact":
-        raise ValueError("`--faiss` must go with `--embedder`, whose vectors it searches")
+        raise ValueError(
+            "`--faiss` must go with `--embedder`, whose vectors it searches. "
+            f"Received: --faiss {args.faiss}"
+        )
     if args.num_passages < 1:
         raise ValueError(f"`--num-passages` must be at least 1. Received: {args.num_passages}")
     tasks = {
@@ -59,9 +62,8 @@ def run(args: argparse.Namespace) -> int:
         embedder = read_embedder(args.embedder)
         path = args.index or output / "index.dense"
         retriever = dense_index(corpus, embedder, path, index=args.faiss)
-    settings = retriever.settings | ({"search": args.faiss} if args.embedder else {})
     for name, task in tasks.items():
-        found = write_retrieved(retriever, task, corpus, output / name, args.num_passages, settings)
+        found = write_retrieved(retriever, task, corpus, output / name, args.num_passages)
         print(f"{output / name}: {len(found):,} questions, {args.num_passages} passages each")
     return 0
 

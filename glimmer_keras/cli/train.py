@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
         dev = (data.dev, data.corpus, data.dev_tokens, data.passages)
         callbacks = []
         if every:
-            callbacks.append(TaskLosses(training.dev_batches(DEV_BATCHES)))
+            if batches := training.dev_batches(DEV_BATCHES):
+                callbacks.append(TaskLosses(batches))
             best = training.output / "best"
             callbacks.append(EvaluateByGeneration(*dev, best=best, batch_size=batch_size))
         stopped = training.fit(callbacks)

@@ -57,6 +57,8 @@ class DiskCorpus(Corpus):
                 f"Received: {manifest.get('format_version')}"
             )
         self.path = os.fspath(path)
+        if absent := {"fingerprint", "passages"} - manifest.keys():
+            raise ValueError(f"{folder / MANIFEST} must state {' and '.join(sorted(absent))}")
         self.fingerprint = manifest["fingerprint"]
         offsets, ids, id_rows, pages, page_rows = (
             np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)

@@ -82,10 +82,10 @@ class RetrievedWriter:
                 f"`finish` must come after all {self._manifest['examples']} examples. "
                 f"Received: {self.done} were written"
             )
-        (self._work / PROGRESS).unlink()
         for file in [*self._work.iterdir(), self._work]:
             sync(file)
         os.rename(self._work, self.path)
+        (self.path / PROGRESS).unlink()
         sync(self.path.parent)
         self.complete = True
 
@@ -101,8 +101,14 @@ class RetrievedWriter:
     def _written(self) -> int:
         """Examples that an interrupted writer of the same has written; else a new beginning."""
         try:
-            if read_manifest(self._work) == self._manifest:
-                return json.loads((self._work / PROGRESS).read_text(encoding="utf-8"))
+            kept = read_manifest(self._work)
+            done = json.loads((self._work / PROGRESS).read_text(encoding="utf-8"))
+            if kept == self._manifest:
+                return done
+            raise FileExistsError(
+                "`path` must have no unfinished results of something else. "
+                f"Received: {self._work}; delete it to begin anew"
+            )
         except (
             FileNotFoundError,
             json.JSONDecodeError,

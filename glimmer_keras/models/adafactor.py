@@ -16,7 +16,8 @@ class Adafactor(keras.optimizers.Adafactor):
 
     Args:
         learning_rate: float or `keras.optimizers.schedules.LearningRateSchedule`, relative to the
-            root mean square of each weight. The paper's is 1e-4.
+            root mean square of each weight, and at most one over the square root of the step, as
+            in Keras. The paper's is 1e-4.
         relative_step: see `keras.optimizers.Adafactor`.
         epsilon_1: float, added to squared gradients.
         **options: other arguments of `keras.optimizers.Adafactor`.
@@ -49,8 +50,6 @@ class Adafactor(keras.optimizers.Adafactor):
         gradient = ops.cast(gradient, variable.dtype)
         step = ops.cast(self.iterations + 1, variable.dtype)
         rate = ops.cast(learning_rate, variable.dtype)
-        if not callable(self._learning_rate) and self.relative_step:
-            rate = ops.minimum(rate, 1 / ops.sqrt(step))
         rate = ops.minimum(rate, 1 / ops.sqrt(step))
         rate = rate * ops.maximum(ops.cast(self.epsilon_2, variable.dtype), self._rms(variable))
         decay = 1 - ops.power(step, self.beta_2_decay)

@@ -9,6 +9,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from glimmer_keras.models.replicas import num_replicas
+
 Part = tuple[tuple[Any, ...], np.ndarray]
 FLOATS = ("F64", "F32", "F16", "BF16")
 CHUNK = 2**20  # numbers read at a time
@@ -93,7 +95,7 @@ def free(variables: Iterable[Any]) -> None:
 def load(variable: Any, parts: Iterable[Part]) -> None:
     """Give a variable, freed before, its value with little more memory than it has."""
     backend = keras.backend.backend()
-    if backend == "tensorflow":
+    if backend == "tensorflow" and num_replicas() == 1:
         for place, part in parts:
             variable.value[place].assign(part.astype(variable.dtype))
         return

@@ -48,7 +48,7 @@ def bm25_index(
         transient=True,
         disable=not progress,
     )
-    index = BM25Retriever.build(list(found), fingerprint=there, show_progress=progress)
+    index = BM25Retriever.build(found, fingerprint=there, show_progress=progress)
     if path is not None:
         index.save(path, overwrite=True)
         logger.info("Built %s over %d passages", path, len(index))

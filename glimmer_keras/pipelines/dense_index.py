@@ -13,6 +13,7 @@ from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
 from glimmer_keras.pipelines.passage_progress import PassageProgress
 from glimmer_keras.pipelines.text_vectors import TextVectors
 from glimmer_keras.retrieval import DenseRetriever, FaissIndex, VectorStore, vector_store
+from glimmer_keras.retrieval.dense_retriever import EXACT
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -47,10 +48,13 @@ def dense_index(
     Raises:
         FileExistsError: If there are vectors of other passages, another embedder or type, which
             are not written over.
-        ValueError: If there is no `path` for a store at a URL.
+        ImportError: If `index` is of FAISS and that is not installed.
+        ValueError: If there is no `path` for a store at a URL, or FAISS knows no such `index`.
         OSError: If the vectors cannot be written. What is written so far is kept.
     """
     encode = TextVectors(embedder, tokens_per_batch)
+    if index != EXACT:
+        FaissIndex.check(index, encode.dim, parameters)  # before all is embedded
     made_of: dict[str, Any] = {
         "fingerprint": revision(passages),
         "encoder_fingerprint": encode.fingerprint,
@@ -62,7 +66,7 @@ def dense_index(
         _embed(
             passages, encode, vectors, set(range(0, len(passages), vector_store.CHUNK)), progress
         )
-        searched = None if index == "exact" else FaissIndex.build(vectors, index, parameters)
+        searched = None if index == EXACT else FaissIndex.build(vectors, index, parameters)
         return DenseRetriever(vectors, encode, searched, **made_of)
     store = VectorStore.create(path, *size, dtype, **made_of)
     if not store.is_complete:

@@ -145,7 +145,7 @@ def plan_batches(
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        length = -(-int(lengths[order[start]]) // step) * step
+        length = max(1, -(-int(lengths[order[start]]) // step)) * step
         size = max(1, tokens_per_batch // length)
         yield order[start : start + size], size, length
         start += size

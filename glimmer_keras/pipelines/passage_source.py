@@ -31,7 +31,7 @@ class PassageSource(Protocol):
         """Model inputs of `(batch, passages)` ids, as short as one of `lengths` allows."""
 
 
-class StoredPassages:
+class StorePassages:
     """The passages of a memory store."""
 
     def __init__(self, store: MemoryStore) -> None:

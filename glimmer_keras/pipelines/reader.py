@@ -19,7 +19,7 @@ from glimmer_keras.pipelines.passage_source import (
     CorpusPassages,
     Found,
     PassageSource,
-    StoredPassages,
+    StorePassages,
 )
 from glimmer_keras.pipelines.prepare import token_spec
 from glimmer_keras.pipelines.rank_passages import rank_passages
@@ -76,7 +76,7 @@ class Reader:
         self._passages: PassageSource
         if store is not None:
             store.check_made_with(memory_fingerprint(glimmer))
-            self._passages = StoredPassages(store)
+            self._passages = StorePassages(store)
         elif corpus is not None:
             self._passages = CorpusPassages(corpus, self._spec, preprocessor.passage_length)
         if retriever is not None and len(retriever) != len(self._passages):

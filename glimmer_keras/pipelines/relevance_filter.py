@@ -19,7 +19,7 @@ GOLD, OVERLAP, ANSWER, DROPPED = range(4)
 # Answers that stand in any text, or in none for another reason than being right, normalised.
 TELL_NOTHING = {"yes", "no", "true", "false", "supports", "refutes", "not enough info"}
 NGRAM = 3
-PASSAGES_KEPT = 2**16  # normalised texts, so as not to make them anew for the next question
+PASSAGES_KEPT = 2**13  # normalised texts, so as not to make them anew for the next question
 
 
 def relevance_filter(
@@ -120,9 +120,14 @@ def _check(
             f"`num_passages` must be at least 1. Received: num_passages={num_passages}"
         )
     if not 0 < min_overlap <= 1:
-        raise ValueError(f"`min_overlap` must be over 0, up to 1. Received: {min_overlap}")
+        raise ValueError(
+            f"`min_overlap` must be over 0, up to 1. Received: min_overlap={min_overlap}"
+        )
     if min_answer_length < 1:
-        raise ValueError(f"`min_answer_length` must be at least 1. Received: {min_answer_length}")
+        raise ValueError(
+            "`min_answer_length` must be at least 1. "
+            f"Received: min_answer_length={min_answer_length}"
+        )
     return task.retrieved[:, :num_passages]
 
 
@@ -139,10 +144,9 @@ def _hits(rows: np.ndarray, gold: list[list[int]], passages: int) -> np.ndarray:
             f"`task` must be retrieved from `corpus`, of {passages} passages. "
             f"Received: row {rows.max()}"
         )
-    numbers = np.repeat(np.arange(len(gold)), [len(each) for each in gold])
-    pairs = numbers * passages + np.array([row for each in gold for row in each], dtype="int64")
-    retrieved = np.arange(len(gold))[:, None] * passages + rows
-    return np.asarray(np.any(np.isin(retrieved, pairs) & (rows >= 0), axis=1))
+    return np.array(
+        [not set(each).isdisjoint(row.tolist()) for row, each in zip(rows, gold, strict=True)]
+    )
 
 
 def _overlap(text_of: Callable[[int], _Text], row: int, texts: list[_Text]) -> float:

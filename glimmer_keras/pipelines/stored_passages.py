@@ -4,6 +4,8 @@ from glimmer_keras.data import Corpus
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.models.fingerprint import check_preprocessor
+from glimmer_keras.pipelines.check_passages import CHUNK, in_chunks
+from glimmer_keras.pipelines.encode_corpus import same_passages
 from glimmer_keras.pipelines.memory_inputs import memory_inputs
 from glimmer_keras.pipelines.prepare import token_spec
 
@@ -22,7 +24,7 @@ class StoredPassages:
 
     Raises:
         ValueError: If the model trains its memory, or another one made the store, or it lacks
-            passages of the corpus.
+            passages of the corpus or has other texts under their ids.
 
     Example:
     ```python
@@ -39,12 +41,19 @@ class StoredPassages:
                 "with each step. Received: train_memory=True"
             )
         store.check_made_with(memory_fingerprint(glimmer))
-        missing = np.flatnonzero(~store.contains([passage.id for passage in corpus]))
-        if missing.size:
-            raise ValueError(
-                f"`store` must hold all {len(corpus)} passages of `corpus`. Received: "
-                f"{missing.size} missing, the first {corpus[int(missing[0])].id!r}"
-            )
+        for chunk in in_chunks(corpus, CHUNK):
+            ids = [passage.id for passage in chunk]
+            known = store.contains(ids)
+            if not known.all():
+                first = ids[known.argmin()]
+                raise ValueError(
+                    f"`store` must hold all passages of `corpus`. Received: no {first!r}"
+                )
+            if not same_passages(store.passages(ids), chunk):
+                raise ValueError(
+                    "`store` must hold the texts of `corpus`. Received: other texts among "
+                    f"{ids[0]!r} to {ids[-1]!r}"
+                )
         self.spec = token_spec(check_preprocessor(glimmer))
         self._store, self._corpus = store, corpus
 

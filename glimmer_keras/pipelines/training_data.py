@@ -61,8 +61,7 @@ def training_data(
             retriever = retriever or bm25_index(corpus, folder / "index")
             name = f"{split}-{task.name}-{task.fingerprint[:16]}-{num_passages}"
             path = folder / "retrieved" / name
-            settings = retriever.settings
-            task = write_retrieved(retriever, task, corpus, path, num_passages, settings)
+            task = write_retrieved(retriever, task, corpus, path, num_passages)
         if filter_train and split == "train":
             task, kept[task.name] = relevance_filter(task, corpus)
         found.append(task)

@@ -14,10 +14,13 @@ CHUNK = 256
 
 
 class CorpusRetriever(Retriever, Protocol):
-    """A retriever that knows which corpus it was built from; an empty fingerprint says nothing."""
+    """A retriever that knows its corpus, by a fingerprint or an empty one, and its own settings."""
 
     @property
     def fingerprint(self) -> str: ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
 
 
 def write_retrieved(
@@ -26,7 +29,6 @@ def write_retrieved(
     corpus: Corpus,
     path: str | os.PathLike[str],
     num_passages: int,
-    settings: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Task:
     """Retrieve for a task once, and keep the rows and scores on disk; see `RetrievedWriter`.
@@ -40,8 +42,6 @@ def write_retrieved(
         corpus: The passages.
         path: Folder of the task's results.
         num_passages: Passages of each question.
-        settings: What the results depend on besides passages and questions, as plain values, such
-            as `BM25Retriever.settings`.
         progress: Whether to show a progress bar in a terminal.
 
     Returns:
@@ -57,7 +57,7 @@ def write_retrieved(
             f"`retriever` must be of `corpus`, of {len(corpus)} passages and fingerprint "
             f"{corpus.fingerprint[:16]}. Received: {len(retriever)} passages, {fingerprint[:16]!r}"
         )
-    writer = RetrievedWriter(path, task, corpus, num_passages, settings)
+    writer = RetrievedWriter(path, task, corpus, num_passages, retriever.settings)
     if writer.complete:
         return read_retrieved(path, task, corpus)
     console = Console(stderr=True)

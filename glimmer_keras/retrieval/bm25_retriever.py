@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,7 +44,7 @@ class BM25Retriever:
     @classmethod
     def build(
         cls,
-        passages: Sequence[HasText],
+        passages: Iterable[HasText],
         *,
         k1: float = 0.9,
         b: float = 0.4,
@@ -67,10 +67,9 @@ class BM25Retriever:
             raise ValueError(f"`k1` must be at least 0. Received: k1={k1}")
         if not 0 <= b <= 1:
             raise ValueError(f"`b` must be from 0 to 1. Received: b={b}")
-        texts = [f"{passage.title} {passage.text}" for passage in passages]
-        if not texts:
+        words = _words((f"{passage.title} {passage.text}" for passage in passages), show_progress)
+        if not words:
             raise ValueError("`passages` must hold at least one passage. Received: 0 passages")
-        words = _words(texts, show_progress)
         if not any(words):
             raise ValueError("`passages` must hold a word to search for. Received: none")
         index = bm25s.BM25(k1=k1, b=b, backend="numpy")
@@ -205,7 +204,7 @@ def top_rows(scores: np.ndarray, k: int) -> np.ndarray:
     return candidates[np.argsort(-scores[candidates], kind="stable")]
 
 
-def _words(texts: list[str], show_progress: bool) -> list[list[str]]:
+def _words(texts: Iterable[str], show_progress: bool) -> list[list[str]]:
     import bm25s
 
     return bm25s.tokenize(

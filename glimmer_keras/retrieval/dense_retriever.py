@@ -66,8 +66,9 @@ class DenseRetriever:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What an exact ranking depends on besides the passages."""
-        return {"name": "dense", "encoder": self.encoder_fingerprint}
+        """What the ranking depends on besides the passages."""
+        search = EXACT if self.index is None else self.index.settings
+        return {"name": "dense", "encoder": self.encoder_fingerprint, "search": search}
 
     def __len__(self) -> int:
         return self.num_passages
@@ -171,7 +172,7 @@ class DenseRetriever:
             )
         searched = None if index == EXACT else _kept_index(store, index, parameters)
         return cls(
-            store[:].astype("float32") if in_memory and searched is None else store,
+            _in_memory(store) if in_memory and searched is None else store,
             encode,
             searched,
             fingerprint=kept["fingerprint"],
@@ -179,11 +180,18 @@ class DenseRetriever:
         )
 
 
+def _in_memory(store: VectorStore) -> np.ndarray:
+    vectors = np.empty(store.shape, "float32")
+    for start in range(0, len(vectors), BLOCK):
+        vectors[start : start + BLOCK] = store[start : start + BLOCK]
+    return vectors
+
+
 def _kept_index(store: VectorStore, factory: str, parameters: str) -> FaissIndex:
     name = f"faiss/{factory}"
     content = store.read_file(name)
     if content is not None:
-        return FaissIndex.from_bytes(content, parameters)
+        return FaissIndex.from_bytes(content, factory, parameters)
     index = FaissIndex.build(store, factory, parameters)
     store.write_file(name, index.to_bytes())
     return index

@@ -16,6 +16,7 @@ class FaissIndex:
 
     Args:
         index: A `faiss.Index`.
+        factory: What it is, as FAISS writes it.
         parameters: Of searches, as FAISS writes them: `"efSearch=64"` for HNSW, `"nprobe=16"`
             for IVF. More finds more and takes longer. Empty for FAISS's own.
 
@@ -24,8 +25,9 @@ class FaissIndex:
         retriever = DenseRetriever(vectors, encode, index=index)
     """
 
-    def __init__(self, index: Any, parameters: str = "") -> None:
+    def __init__(self, index: Any, factory: str, parameters: str = "") -> None:
         self._index = index
+        self.settings = f"{factory} {parameters}".strip()
         if parameters:
             try:
                 _faiss().ParameterSpace().set_index_parameters(index, parameters)
@@ -48,10 +50,9 @@ class FaissIndex:
             ImportError: If FAISS is not installed.
             ValueError: If FAISS knows no such index, or there are too few vectors for it.
         """
-        faiss = _faiss()
         rows, dim = vectors.shape
+        index = cls.check(factory, dim, parameters)._index
         try:
-            index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
             if not index.is_trained:
                 index.train(_float32(vectors, slice(None, None, -(-rows // TRAINING_ROWS))))
         except RuntimeError as error:
@@ -62,7 +63,20 @@ class FaissIndex:
             ) from error
         for start in range(0, rows, BLOCK):
             index.add(_float32(vectors, slice(start, min(start + BLOCK, rows))))
-        return cls(index, parameters)
+        return cls(index, factory, parameters)
+
+    @classmethod
+    def check(cls, factory: str, dim: int, parameters: str = "") -> FaissIndex:
+        """An empty index, or what `build` would raise before there are vectors."""
+        faiss = _faiss()
+        try:
+            index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
+        except RuntimeError as error:
+            raise ValueError(
+                f"`index` must be 'exact' or an index of FAISS for {dim} dimensions "
+                f"({str(error).rpartition(': ')[2]}). Received: index={factory!r}"
+            ) from error
+        return cls(index, factory, parameters)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -79,13 +93,14 @@ class FaissIndex:
         return rows, np.where(rows < 0, 0, np.take_along_axis(scores, order, -1))
 
     def to_bytes(self) -> bytes:
+        """As FAISS writes it."""
         return _faiss().serialize_index(self._index).tobytes()
 
     @classmethod
-    def from_bytes(cls, content: bytes, parameters: str = "") -> FaissIndex:
+    def from_bytes(cls, content: bytes, factory: str, parameters: str = "") -> FaissIndex:
         """What `to_bytes` gave; FAISS does not check it, so it must come from there."""
         index = _faiss().deserialize_index(np.frombuffer(content, "uint8"))
-        return cls(index, parameters)
+        return cls(index, factory, parameters)
 
 
 def _float32(vectors: Any, rows: slice) -> np.ndarray:

@@ -10,7 +10,7 @@ from glimmer_keras.data.token_ids import report_truncated
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.pipelines.answer import Answer
 from glimmer_keras.pipelines.find_passages import Ids, find_passages
-from glimmer_keras.pipelines.passage_source import CorpusPassages, PassageSource, StoredPassages
+from glimmer_keras.pipelines.passage_source import CorpusPassages, PassageSource, StorePassages
 from glimmer_keras.pipelines.rank_passages import rank_passages
 from glimmer_keras.retrieval import Retriever
 from glimmer_keras.serving.exported import Exported
@@ -204,7 +204,7 @@ def _source(
         raise ValueError("At most one of `store` and `corpus` must be given. Received: both")
     if store is not None:
         store.check_made_with(described["fingerprint"])
-        return "answer_int8" if store.dtype == "int8" else "answer", StoredPassages(store)
+        return "answer_int8" if store.dtype == "int8" else "answer", StorePassages(store)
     if corpus is not None:
         passages = CorpusPassages(corpus, exported.spec, described["passage_length"])
         return "answer_from_tokens", passages

@@ -141,29 +141,37 @@ class Checkpoints(StepCallback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_end(batch, logs)
-        if self.stopped_by or self.step // self.save_every > self._saved // self.save_every:
+        # A step that is measured next is saved after that: killed there, it is measured again.
+        measured = self.monitor is not None and batch + 1 == (self.params or {}).get("steps")
+        if self.stopped_by or (self._is_due and not measured):
             self._save()
         if self.stopped_by:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         value = (logs or {}).get(self.monitor)
-        if self.stopped_by or value is None or not math.isfinite(value):
-            return
         complete = self._complete()
         best = [complete[step]["score"] for step in self._best(complete)]
-        if len(best) == self.keep_best and not self._sign * value > self._sign * best[-1]["value"]:
-            return
-        score = {"name": self.monitor, "value": float(value)}
-        if self._saved == self.step and self.step in complete:
+        score = None
+        if value is not None and math.isfinite(value):
+            room = len(best) < self.keep_best
+            if room or self._sign * value > self._sign * best[-1]["value"]:
+                score = {"name": self.monitor, "value": float(value)}
+        if score and self._saved == self.step and self.step in complete:
             write_manifest(self._path(self.step), {**complete[self.step], "score": score})
             self._remove_old()
-        else:
+        elif score or self._is_due:
             self._save(score)
+        if self.stopped_by:
+            self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
         if self.step > self._saved:
             self._save()
+
+    @property
+    def _is_due(self) -> bool:
+        return self.step // self.save_every > self._saved // self.save_every
 
     @property
     def _sign(self) -> int:

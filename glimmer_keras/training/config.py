@@ -77,7 +77,7 @@ class FitConfig:
         batch_size: Questions of a batch, over all devices.
         accumulate: Batches whose gradients make one update.
         optimizer: `"adafactor"` or `"adam"`.
-        learning_rate: Constant.
+        learning_rate: Constant; Adafactor takes at most one over the square root of the updates.
         distillation_weight: lambda.
         distillation_temperature: tau.
         rematerialize: Less memory for a third more work.
@@ -150,6 +150,8 @@ class TrainingConfig:
                 *outer, last = name.strip().split(".")
                 for key in outer:
                     part = part.setdefault(key, {})
+                    if not isinstance(part, dict):
+                        raise ValueError(f"`{key}` must have names in it. Received: {part!r}")
                 part[last] = yaml.safe_load(value)
         except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} must be a file of settings in YAML: {error}") from error
@@ -188,19 +190,29 @@ class TrainingConfig:
             f"run.{name}": getattr(run, name) for name in ("log_every", "save_every", "keep")
         }
         counts |= {"fit.accumulate": fit.accumulate}
+        lengths = ("question_length", "passage_length", "answer_length")
+        counts |= {f"model.{name}": getattr(model, name) for name in lengths}
         optional = {"data.dev_limit": data.dev_limit, "run.evaluate_every": run.evaluate_every}
         counts |= {name: value for name, value in optional.items() if value is not None}
         for name, count in counts.items():
             if count < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {count}")
-        if fit.learning_rate <= 0:
-            raise ValueError(f"`fit.learning_rate` must be over 0. Received: {fit.learning_rate}")
+        over = {f"fit.{n}": getattr(fit, n) for n in ("learning_rate", "distillation_temperature")}
+        over |= {"run.peak": 1.0 if run.peak is None else run.peak}
+        for name, number in over.items():
+            if not number > 0:
+                raise ValueError(f"`{name}` must be over 0. Received: {number}")
+        weights = list(data.tasks.values()) if isinstance(data.tasks, dict) else [1.0]
+        if min(weights, default=1.0) < 0 or not sum(weights or [1.0]) > 0:
+            raise ValueError(f"`data.tasks` must be 0 or more, and one over 0. Received: {weights}")
 
 
 def _read(cls: type, found: Any, place: str) -> Any:
     """A dataclass of what YAML gave."""
     if not isinstance(found, dict):
-        raise ValueError(f"`{place or 'settings'}` must have names in it. Received: {found!r}")
+        raise ValueError(
+            f"`{place.rstrip('.') or 'settings'}` must have names in it. Received: {found!r}"
+        )
     kinds = typing.get_type_hints(cls)
     for name in found:
         _known(f"{place}{name}", name, kinds)
@@ -231,7 +243,11 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
         number = _number(value)
         if isinstance(number, (int, float)):
             return float(number)
-    elif isinstance(kind, type) and isinstance(value, kind) and not (kind is int and value is True):
+    elif (
+        isinstance(kind, type)
+        and isinstance(value, kind)
+        and not (kind is int and isinstance(value, bool))
+    ):
         return value
     said = kind.__name__ if isinstance(kind, type) and origin is None else str(kind)
     raise ValueError(f"`{where}` must be {said}. Received: {value!r}")

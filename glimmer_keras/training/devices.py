@@ -61,7 +61,7 @@ def on_devices(
         devices: Names as of `keras.distribution.list_devices`, in TensorFlow as of
             `tf.config.list_logical_devices`; `None` for all of this kind of accelerator.
         shard_dataset: Whether the dataset is the same on all hosts, and each takes its part of
-            it; `False` where it gives each host its own part, as `data.mixture(host=...)` does.
+            it; `False` where it gives each host its own part, as `data.mixture(shard=...)` does.
 
     Yields:
         The distribution of `keras.distribution`, or `tf.distribute.Strategy`.

@@ -3,6 +3,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from glimmer_keras.models.replicas import mean_over_replicas
+
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
 class SkippingOptimizer(keras.optimizers.LossScaleOptimizer):
@@ -32,6 +34,10 @@ class SkippingOptimizer(keras.optimizers.LossScaleOptimizer):
     def updates(self) -> Any:
         """Steps that were not left out, those that only accumulate gradients among them."""
         return self.inner_optimizer._iterations
+
+    def check_finite(self, grads: list[Any]) -> Any:
+        # Of all replicas of TensorFlow, which add their gradients up after this.
+        return mean_over_replicas(ops.cast(super().check_finite(grads), "float32")) == 1.0
 
     def scale_loss(self, loss: Any) -> Any:
         # Also a loss that is infinite where its gradients are not makes these NaN.

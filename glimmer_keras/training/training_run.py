@@ -9,28 +9,32 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import keras_hub
 import yaml
 
-from glimmer_keras.data import Corpus, Task, mixture, read_folder, read_retrieved
-from glimmer_keras.data.sync import sync
-from glimmer_keras.models import Glimmer, GlimmerPreprocessor, training_flops
-from glimmer_keras.models.adafactor import Adafactor
-from glimmer_keras.models.sizes import T5_SIZES
+from glimmer_keras.data import mixture
+from glimmer_keras.models import Glimmer, training_flops
 from glimmer_keras.pipelines import TrainingData, training_data
 from glimmer_keras.training.checkpoints import Checkpoints
-from glimmer_keras.training.config import DataConfig, TrainingConfig
+from glimmer_keras.training.config import TrainingConfig
 from glimmer_keras.training.devices import on_devices
 from glimmer_keras.training.not_finite import NotFinite
+from glimmer_keras.training.run_parts import (
+    make_model,
+    named_size,
+    read_data,
+    rows_fingerprint,
+    save_preset,
+    stretches,
+    write_text,
+)
 from glimmer_keras.training.run_progress import RunProgress
-from glimmer_keras.training.skipping_optimizer import SkippingOptimizer
 from glimmer_keras.training.training_log import TrainingLog
 
 logger = logging.getLogger("glimmer_keras")
 
 SETTINGS = "config.yaml"
 # What a run that goes on may have otherwise than before.
-FREE = {"fit.steps", "data.folder", "data.retrieved", "data.dev_limit"}
+FREE = {"fit.steps", "data.folder", "data.retrieved"}
 
 
 class TrainingRun:
@@ -68,21 +72,32 @@ class TrainingRun:
     @contextlib.contextmanager
     def devices(self) -> Iterator[None]:
         """Where model and training are made: `on_devices`, if there are several."""
-        several = len(keras.distribution.list_devices()) > 1 or "TF_CONFIG" in os.environ
+        if "TF_CONFIG" in os.environ:
+            raise ValueError(
+                "`TF_CONFIG` must not be set: a run is of one host. `on_devices` is of several"
+            )
+        several = len(keras.distribution.list_devices()) > 1
         with contextlib.ExitStack() as stack:
             if several or self.config.run.model_parallel > 1:
                 stack.enter_context(on_devices(self.config.run.model_parallel))
             yield
 
     def prepare(self) -> None:
-        """Read the data, build the model, and restore the newest checkpoint."""
+        """Read the data, build the model, and restore the newest checkpoint.
+
+        Raises:
+            ValueError: If settings, data and checkpoint do not fit together.
+            FileNotFoundError: If a file is not there.
+        """
         config = self.config
         corpus, train, dev = read_data(config.data)
         keras.utils.set_random_seed(config.fit.seed)
         folder = self.output / "checkpoints"
         new = Checkpoints(folder, config.run.save_every).latest_step() is None
         self.glimmer = make_model(config, load_weights=new)
-        keep_settings(self.output, config)
+        self.output.mkdir(parents=True, exist_ok=True)
+        if not (self.output / SETTINGS).exists():  # What follows takes long, and is taken up again.
+            write_text(self.output / SETTINGS, config.to_yaml())
         self.data = training_data(
             self.output / "data",
             corpus,
@@ -103,10 +118,17 @@ class TrainingRun:
                 "batch_size": config.fit.batch_size,
                 "seed": config.fit.seed,
                 "corpus": corpus.fingerprint,
-                "tasks": {task.name: task.fingerprint for task in self.data.train},
+                "tasks": [[task.name, task.fingerprint] for task in self.data.train],
+                "retrieved": [rows_fingerprint(task) for task in self.data.train],
             },
         )
         self.step = self.checkpoints.restore(self.glimmer)
+        if self.step > config.fit.steps:
+            raise ValueError(
+                f"`fit.steps` must be at least the {self.step} that are done. "
+                f"Received: {config.fit.steps}"
+            )
+        write_text(self.output / SETTINGS, config.to_yaml())
 
     def fit(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> str | None:
         """Train to the last step, and save the preset.
@@ -116,6 +138,9 @@ class TrainingRun:
 
         Returns:
             The name of the signal that stopped it before, or `None`.
+
+        Raises:
+            FloatingPointError: If a loss is not finite; see `NotFinite`.
         """
         config, steps = self.config, self.config.fit.steps
         log = TrainingLog(
@@ -126,7 +151,7 @@ class TrainingRun:
             **self._rates(),
         )
         finite = NotFinite(config.fit.not_finite, start_step=self.step)
-        progress = RunProgress(max(steps, self.step), self.step, config.run.log_every)
+        progress = RunProgress(steps, self.step, config.run.log_every)
         with self.checkpoints.stop_on_signals(), progress:
             for first, length, epochs in stretches(self.step, steps, config.run.evaluate_every):
                 epoch = first // (config.run.evaluate_every or steps)
@@ -141,13 +166,15 @@ class TrainingRun:
                 if self.checkpoints.stopped_by:
                     return self.checkpoints.stopped_by
         self.step = steps
-        self.glimmer.save_to_preset(str(self.output / "preset"))
+        save_preset(self.glimmer, self.output / "preset")
         return None
 
     def dev_batches(self, number: int) -> dict[str, Any]:
         """The first `number` batches of each dev task, for `TaskLosses`."""
         size = self.config.fit.batch_size
         whole = {task.name: task for task in self.data.dev_tokens if len(task) >= size}
+        if left := [task.name for task in self.data.dev_tokens if task.name not in whole]:
+            logger.warning("Fewer than %d dev examples, no losses of: %s", size, ", ".join(left))
         return {
             name: mixture([task], self.data.passages, size, training=False).take(
                 min(number, len(task) // size)
@@ -175,7 +202,8 @@ class TrainingRun:
         size = named_size(self.glimmer.backbone)
         if self.config.run.peak and size:
             backbone = self.glimmer.backbone
-            names = ("live_proportion", "rerank_proportion", "num_selected")
+            names = ["live_proportion", "rerank_proportion", "num_selected"]
+            names += ["cross_attention_key_value_heads", "cross_attention_every"]
             macs = training_flops(
                 size,
                 model.system,
@@ -188,79 +216,6 @@ class TrainingRun:
             )
             rates |= {"flops_per_step": 2 * batch * macs, "peak": self.config.run.peak}
         return rates
-
-
-def read_data(config: DataConfig) -> tuple[Corpus, list[Task], list[Task]]:
-    """Corpus, tasks to train on and dev tasks, with their retrieved rows if those are there."""
-    corpus, train, dev = read_folder(config.folder, list(config.tasks))
-    if config.retrieved is not None:
-        for split, tasks in (("train", train), ("dev", dev)):
-            for i, task in enumerate(tasks):
-                path = Path(config.retrieved, f"{task.name}-{split}")
-                tasks[i] = read_retrieved(path, task, corpus, config.num_passages)
-    if config.dev_limit is not None:
-        dev = [task.take(config.dev_limit) for task in dev]
-    return corpus, train, dev
-
-
-def make_model(config: TrainingConfig, load_weights: bool = True) -> Glimmer:
-    """The compiled reader; without `load_weights` its weights are still to come."""
-    model, fit = config.model, config.fit
-    settings = dict(model.settings) | ({"dtype": model.dtype} if model.dtype else {})
-    if model.t5 is not None:
-        glimmer = Glimmer.from_t5(model.t5, model.system, load_weights=load_weights, **settings)
-        if glimmer.preprocessor is None:
-            raise ValueError(f"`model.t5` must come with a tokenizer. Received: {model.t5!r}")
-        tokenizer = glimmer.preprocessor.tokenizer
-    else:
-        try:
-            tokenizer = keras_hub.models.T5Tokenizer(Path(model.tokenizer or "").read_bytes())
-        except RuntimeError as error:
-            raise ValueError(
-                f"`model.tokenizer` must be a SentencePiece model. Received: {model.tokenizer!r}"
-            ) from error
-        settings.setdefault("vocabulary_size", tokenizer.vocabulary_size())
-        glimmer = Glimmer.from_size(model.size, model.system, **settings)
-    lengths = model.question_length, model.passage_length, model.answer_length
-    glimmer.preprocessor = GlimmerPreprocessor(tokenizer, *lengths, config.data.num_passages)
-    kind = {"adafactor": Adafactor, "adam": keras.optimizers.Adam}[fit.optimizer]
-    accumulate = fit.accumulate if fit.accumulate > 1 else None
-    optimizer = kind(fit.learning_rate, gradient_accumulation_steps=accumulate)
-    glimmer.compile(
-        SkippingOptimizer(optimizer) if fit.not_finite == "skip" else optimizer,
-        distillation_weight=fit.distillation_weight,
-        distillation_temperature=fit.distillation_temperature,
-        rematerialize=fit.rematerialize,
-    )
-    return glimmer
-
-
-def named_size(backbone: Any) -> str | None:
-    """The name of the T5.1.1 size that a backbone has, if it has one."""
-    for name, sizes in T5_SIZES.items():
-        if all(getattr(backbone, key) == value for key, value in sizes.items()):
-            return name
-    return None
-
-
-def stretches(start: int, steps: int, every: int | None) -> Iterator[tuple[int, int, int]]:
-    """What is left, as `(first step, steps an epoch, epochs)`; epochs end at `every` steps."""
-    every = every or steps
-    head = min(-start % every, steps - start)
-    whole, tail = divmod(max(steps - start - head, 0), every)
-    for length, epochs in ((head, 1), (every, whole), (tail, 1)):
-        if length > 0 and epochs:
-            yield start, length, epochs
-            start += length * epochs
-
-
-def keep_settings(output: Path, config: TrainingConfig) -> None:
-    """Write the settings, whole or not at all."""
-    output.mkdir(parents=True, exist_ok=True)
-    temporary = output / f".{SETTINGS}"
-    temporary.write_text(config.to_yaml(), encoding="utf-8")
-    sync(temporary)
-    os.replace(temporary, output / SETTINGS)
 
 
 def _check_folder(output: Path, config: TrainingConfig) -> None:

@@ -71,3 +71,15 @@ def test_beam_gets_the_runner_and_its_options(glimmer, corpus, tmp_path, monkeyp
     assert (dtype, shard_size, tokens) == ("int8", 1024, 2048)
     assert passed == ["--runner=DirectRunner", "--direct_num_workers", "2", "--x=y"]
     assert "apache_beam" not in sys.modules
+
+
+def test_a_corpus_that_was_laid_out(glimmer, preset, corpus, tmp_path):
+    glimmer("corpus", corpus(0, 5), tmp_path / "laid_out")
+    for name, passages in (("one", corpus(0, 5)), ("other", tmp_path / "laid_out")):
+        assert glimmer("encode", preset, passages, tmp_path / name)[0] == 0
+    one, other = (MemoryStore.open(tmp_path / name) for name in ("one", "other"))
+    assert one.revision == other.revision
+    runner = ("--runner", "DirectRunner")
+    status, _, err = glimmer("encode", preset, tmp_path / "laid_out", tmp_path / "x", *runner)
+    assert status == 1
+    assert "`CORPUS` must be a file with `--runner`" in err

@@ -79,10 +79,11 @@ def test_an_interrupted_writer_goes_on(path):
         {"num_passages": 3},
     ],
 )
-def test_of_other_things_it_begins_anew(path, changed):
+def test_unfinished_results_of_something_else_are_kept(path, changed):
     begin(path).write(ROWS[:3], SCORES[:3])
-    assert begin(path, **changed).done == 0
-    assert begin(path).done == 0
+    with pytest.raises(FileExistsError, match="no unfinished results of something else"):
+        begin(path, **changed)
+    assert begin(path).done == 3
 
 
 def test_of_a_writer_that_was_killed_at_the_beginning_nothing_is_kept(path):

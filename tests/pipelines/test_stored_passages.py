@@ -89,5 +89,11 @@ def test_memory_that_trains_is_refused(store, corpus):
 
 def test_passages_that_are_not_stored_are_named(glimmer, store, corpus):
     more = data.Corpus([*corpus, data.Passage("new", "", "A sea.")])
-    with pytest.raises(ValueError, match="all 5 passages .* 1 missing, the first 'new'"):
+    with pytest.raises(ValueError, match="must hold all passages of `corpus`. Received: no 'new'"):
         pipelines.StoredPassages(store, more, glimmer)
+
+
+def test_other_texts_under_the_same_ids_are_refused(glimmer, store, corpus):
+    other = data.Corpus([data.Passage(passage.id, "", "A sea.") for passage in corpus])
+    with pytest.raises(ValueError, match="must hold the texts of `corpus`. Received: other texts"):
+        pipelines.StoredPassages(store, other, glimmer)

@@ -16,6 +16,7 @@ class Counting:
     """Finds what `INDEX` finds, up to so many questions."""
 
     fingerprint = CORPUS.fingerprint
+    settings = INDEX.settings
 
     def __init__(self, last=100):
         self.asked, self.last = [], last
@@ -37,7 +38,7 @@ def small_parts(monkeypatch):
 
 def test_rows_and_scores_are_the_retrievers(tmp_path):
     rows, scores = INDEX.search([example.question for example in TASK], 3)
-    found = pipelines.write_retrieved(INDEX, TASK, CORPUS, tmp_path / "qa", 3, INDEX.settings)
+    found = pipelines.write_retrieved(INDEX, TASK, CORPUS, tmp_path / "qa", 3)
     np.testing.assert_array_equal(found.retrieved, rows)
     np.testing.assert_array_equal(np.load(tmp_path / "qa" / "scores.npy"), scores)
     (held,) = pipelines.retrieve([TASK], INDEX, 3)
@@ -56,6 +57,9 @@ def test_interrupted_it_goes_on(tmp_path):
     again = pipelines.write_retrieved(none, TASK, CORPUS, tmp_path / "qa", 2)
     np.testing.assert_array_equal(again.retrieved, expected)
     assert none.asked == []
+    none.settings = {"name": "another"}
+    with pytest.raises(FileExistsError, match="has settings .*bm25.* Received: .*another"):
+        pipelines.write_retrieved(none, TASK, CORPUS, tmp_path / "qa", 2)
 
 
 def test_a_retriever_of_another_corpus(tmp_path):

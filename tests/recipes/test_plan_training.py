@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from _matrix_work import student_work, training_work
 
 from glimmer_keras import Glimmer
 
@@ -54,7 +55,8 @@ def test_what_a_device_holds(plan, glimmer):
     assert held["optimizer"] == 4 * (moments + 2)
 
 
-def test_batches(plan):
+def test_batches(plan, glimmer):
+    layers = glimmer.backbone.layer_counts
     one, two = plan["batches"]
     # 4 devices are 2 copies of the model.
     assert (one["accumulate"], two["accumulate"]) == (4, 2)
@@ -65,14 +67,24 @@ def test_batches(plan):
     # for the answer, 6 with the question each for the teacher.
     positions = (5 * 8 + 3) + 6 * (8 + 3)
     assert one["bytes"]["keys and values"] == positions * 4 * 2 * 64 / 2 * 4
-    # The answer, and that of each passage alone.
-    assert one["bytes"]["logits"] == 2 * (1 + 6) * 4 * 32128 / 2 * 4
+    # The answer, and that of the passage that the teacher is at.
+    assert one["bytes"]["logits"] == 2 * 2 * 4 * 32128 / 2 * 4
+    # 64 values of each token that goes into a layer; and what is live, and what the teacher reads.
+    tokens = layers["memory"] * (6 * 5 + 3) + layers["stage A"] * 6 * 8 + layers["stage B"] * 5 * 8
+    tokens += 2 * 6 * 8 + 4 * 4
+    assert one["bytes"]["block inputs"] == tokens * 64 * 4
+    # 2 heads of 8 x 8 scores in float32, twice and as weights; hidden units thrice and 4 of the
+    # width of all heads; and the gradients of all.
+    scores, hidden = 2 * 8 * 8 * 12, 8 * (3 * 128 + 4 * 64) / 2 * 4
+    assert one["bytes"]["one block"] == 2 * 6 * (scores + hidden)
     assert one["total"] == sum(one["bytes"].values())
     assert one["fits"] == (one["total"] <= 0.9 * 0.1e9)
 
 
-def test_time(plan):
-    work = plan["work"]
+def test_time(plan, glimmer):
+    work, lengths = plan["work"], (6, 3, 5, 4)
+    macs = training_work(glimmer.backbone, *lengths) + student_work(glimmer.backbone, *lengths)
+    assert work["flop"] == 2 * 8 * macs.total
     assert work["seconds"] == pytest.approx(work["flop"] / (4 * 1e12 * 0.5))
     assert work["days"] == pytest.approx(100 * work["seconds"] / 86400)
 

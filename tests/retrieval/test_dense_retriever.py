@@ -28,6 +28,7 @@ def test_products_by_hand():
     assert DenseRetriever(VECTORS, encode, encoder_fingerprint="e").settings == {
         "name": "dense",
         "encoder": "e",
+        "search": "exact",
     }
     assert repr(DenseRetriever(VECTORS, encode)) == "DenseRetriever(4 passages x 2, exact)"
 

@@ -30,7 +30,7 @@ def test_finds_what_an_exact_search_finds(vectors, factory, parameters, least, m
     rows, scores = search_exactly(vectors, vectors[:50], 10)
     index = FaissIndex.build(vectors, factory, parameters)
     assert len(index) == 400
-    for way in (index, FaissIndex.from_bytes(index.to_bytes(), parameters)):
+    for way in (index, FaissIndex.from_bytes(index.to_bytes(), factory, parameters)):
         found, products = way.search(vectors[:50], 10)
         assert recall(found, rows) >= least
         np.testing.assert_allclose(products[:, 0], scores[:, 0], rtol=1e-5)

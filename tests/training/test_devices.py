@@ -17,7 +17,13 @@ import numpy as np
 import pytest
 
 from glimmer_keras import Glimmer
-from glimmer_keras.training import Adafactor, Checkpoints, layout_map, on_devices
+from glimmer_keras.training import (
+    Adafactor,
+    Checkpoints,
+    SkippingOptimizer,
+    layout_map,
+    on_devices,
+)
 
 BACKEND = keras.backend.backend()
 ONLY_JAX = pytest.mark.skipif(BACKEND != "jax", reason="of keras.distribution")
@@ -128,6 +134,27 @@ def train(layouts, directory):
     return {"losses": losses, "sums": sums, "held": held}
 
 
+def on_two_replicas(folder):
+    """Whether weights of files arrive there, and a step that is not finite on one is left out."""
+    with on_devices(1, names(2)):
+        glimmer = make_model()
+        glimmer.save_to_hugging_face(folder)
+        loaded = Glimmer.from_hugging_face(folder)
+        pairs = zip(glimmer.weights, loaded.weights, strict=True)
+        arrived = all(np.array_equal(one.numpy(), other.numpy()) for one, other in pairs)
+        glimmer.compile(SkippingOptimizer(keras.optimizers.SGD(1.0)))
+
+        def spoil(inputs, labels, weights):
+            last = np.arange(ROWS)[:, None] == ROWS - 1  # a row of the second replica
+            return inputs, labels, weights + np.where(last, np.nan, 0).astype("float32")
+
+        before = [weight.numpy() for weight in glimmer.weights]
+        glimmer.fit(batches(0, 1).map(spoil), steps_per_epoch=1, verbose=0)
+        pairs = zip(before, glimmer.weights, strict=True)
+        skipped = all(np.array_equal(one, other.numpy()) for one, other in pairs)
+    return {"arrived": arrived, "skipped": skipped, "updates": int(glimmer.optimizer.updates)}
+
+
 def child():
     """What this file does as a program: prints JSON of what each layout gave."""
     make_devices()
@@ -141,6 +168,8 @@ def child():
                     make_model(words=66)
             except ValueError as error:
                 found["66 words on 4 devices"] = str(error)
+        else:
+            found["two replicas"] = on_two_replicas(f"{kept}/hugging_face")
     print(json.dumps(found))
 
 
@@ -167,6 +196,11 @@ def test_losses_are_those_of_one_device(trained, layout):
     # They are not equal because nothing was learned.
     assert one["losses"][-1]["loss"] < 0.95 * one["losses"][0]["loss"]
     np.testing.assert_allclose(other["sums"], one["sums"], rtol=1e-3)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of tf.distribute")
+def test_files_and_skipped_steps_on_replicas(trained):
+    assert trained["two replicas"] == {"arrived": True, "skipped": True, "updates": 0}
 
 
 @ONLY_JAX

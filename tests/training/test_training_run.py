@@ -14,7 +14,7 @@ from glimmer_keras.data import read_folder
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.pipelines import bm25_index, write_retrieved
 from glimmer_keras.training import TrainingConfig, TrainingRun
-from glimmer_keras.training.training_run import make_model, named_size, read_data, stretches
+from glimmer_keras.training.run_parts import make_model, named_size, read_data, stretches
 
 TOKENIZER = Path(glimmer_keras.__file__).parent / "presets/tiny_world/assets/tokenizer"
 MICRO = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 1, "hidden_dim": 4}
@@ -110,12 +110,27 @@ def test_the_same_command_again_has_nothing_to_train(runs, file, capsys):
     ("change", "message"),
     [
         ("fit.batch_size=4", "`fit.batch_size` must be as in the run in .*, 2. Received: 4"),
+        ("data.dev_limit=2", "`data.dev_limit` must be as in the run in .*, 3. Received: 2"),
         ("model.settings.num_selected=2", "`model.settings` must be as in the run in "),
     ],
 )
 def test_other_settings_are_refused(runs, file, change, message):
     with pytest.raises(ValueError, match=message):
         TrainingRun(TrainingConfig.read(file, [change]), runs[0])
+
+
+def test_fewer_steps_than_are_done_are_refused(runs, file, capsys):
+    command = ["train", str(file), "--output", str(runs[0]), "--set", "fit.steps=3"]
+    assert main(command) == 1
+    assert "`fit.steps` must be at least the 4 that are done. Rec" in capsys.readouterr().err
+    assert TrainingConfig.read(runs[0] / "config.yaml").fit.steps == 4
+
+
+def test_too_few_passages_are_refused_before_any_work(file, tmp_path, capsys):
+    change = "model.settings.num_selected=4"
+    assert main(["train", str(file), "--output", str(tmp_path / "a"), "--set", change]) == 1
+    assert "`data.num_passages` must be at least the 4 of" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_folder_of_something_else_is_refused(file, tmp_path, capsys):
