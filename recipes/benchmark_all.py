@@ -29,11 +29,11 @@ from rich.console import Console
 SETTINGS: dict[str, tuple[str | None, str]] = {
     "data": ("--steps 50 --repeats 3", "--steps 400 --repeats 5"),
     "inference": (
-        "--size small --k 10 --batch 1 --answer-length 8 --repeats 3",
+        None,  # `peers` has the same systems
         "--size base --batch 1 --answer-length 16 --repeats 5",
     ),
     "peers": (
-        "--size small --k 10 --m 2 --answers 1,8 --repeats 3 PEER",
+        "--size small --k 10 --m 2 --answers 1,8 --repeats 2 PEER",
         "--size base --answers 1,4,16 --repeats 5 PEER",
     ),
     "scaling": (
@@ -41,11 +41,11 @@ SETTINGS: dict[str, tuple[str | None, str]] = {
         "--size base --passages 5,10,25,50,100 --repeats 5",
     ),
     "decoding": (
-        "--size small --batch 1,16 --answer-length 8 --repeats 3 PEER",
+        "--size small --batch 1,16 --answer-length 8 --repeats 2 PEER",
         "--size base --batch 1,16 --answer-length 16 --repeats 5 PEER",
     ),
     "memory": (
-        "--corpus CORPUS --size small --few 64 --limit 256 --shard-size 64 --repeats 10",
+        "--corpus CORPUS --size small --few 32 --limit 128 --shard-size 64 --rounds 2 --repeats 10",
         "--corpus CORPUS --size base --few 500 --limit 2000",
     ),
     "training": (
@@ -53,12 +53,12 @@ SETTINGS: dict[str, tuple[str | None, str]] = {
         "--size small --k 25 --batch 4 --repeats 5 --memory PEER",
     ),
     "startup": (
-        "--size small --repeats 1 --questions 200",
+        "--size small --repeats 1 --questions 100",
         "--size base --repeats 5 --questions 1000",
     ),
     "serving": (None, "--size small"),
 }
-PASSAGES = {True: 256, False: 2000}  # of the corpus, quick and full
+PASSAGES = {True: 128, False: 2000}  # of the corpus, quick and full
 BACKENDS = ["tensorflow", "jax"]
 
 

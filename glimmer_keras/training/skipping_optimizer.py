@@ -3,7 +3,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from glimmer_keras.models.replicas import mean_over_replicas
+from glimmer_keras.models.replicas import num_replicas
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
@@ -35,9 +35,14 @@ class SkippingOptimizer(keras.optimizers.LossScaleOptimizer):
         """Steps that were not left out, those that only accumulate gradients among them."""
         return self.inner_optimizer._iterations
 
-    def check_finite(self, grads: list[Any]) -> Any:
-        # Of all replicas of TensorFlow, which add their gradients up after this.
-        return mean_over_replicas(ops.cast(super().check_finite(grads), "float32")) == 1.0
+    def build(self, variables: list[Any]) -> None:
+        if num_replicas() > 1:
+            # Keras looks at the gradients of the first replica alone, before they are added up.
+            raise ValueError(
+                "`SkippingOptimizer` must be on one device on TensorFlow; KERAS_BACKEND=jax skips "
+                f"on several. Received: {num_replicas()} replicas"
+            )
+        super().build(variables)
 
     def scale_loss(self, loss: Any) -> Any:
         # Also a loss that is infinite where its gradients are not makes these NaN.

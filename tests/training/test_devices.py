@@ -135,24 +135,17 @@ def train(layouts, directory):
 
 
 def on_two_replicas(folder):
-    """Whether weights of files arrive there, and a step that is not finite on one is left out."""
+    """Whether weights of files arrive there, and what is said of skipping steps."""
     with on_devices(1, names(2)):
         glimmer = make_model()
         glimmer.save_to_hugging_face(folder)
         loaded = Glimmer.from_hugging_face(folder)
         pairs = zip(glimmer.weights, loaded.weights, strict=True)
         arrived = all(np.array_equal(one.numpy(), other.numpy()) for one, other in pairs)
-        glimmer.compile(SkippingOptimizer(keras.optimizers.SGD(1.0)))
-
-        def spoil(inputs, labels, weights):
-            last = np.arange(ROWS)[:, None] == ROWS - 1  # a row of the second replica
-            return inputs, labels, weights + np.where(last, np.nan, 0).astype("float32")
-
-        before = [weight.numpy() for weight in glimmer.weights]
-        glimmer.fit(batches(0, 1).map(spoil), steps_per_epoch=1, verbose=0)
-        pairs = zip(before, glimmer.weights, strict=True)
-        skipped = all(np.array_equal(one, other.numpy()) for one, other in pairs)
-    return {"arrived": arrived, "skipped": skipped, "updates": int(glimmer.optimizer.updates)}
+        try:
+            SkippingOptimizer(keras.optimizers.SGD(1.0)).build(glimmer.trainable_variables)
+        except ValueError as error:
+            return {"arrived": arrived, "error": str(error)}
 
 
 def child():
@@ -199,8 +192,9 @@ def test_losses_are_those_of_one_device(trained, layout):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of tf.distribute")
-def test_files_and_skipped_steps_on_replicas(trained):
-    assert trained["two replicas"] == {"arrived": True, "skipped": True, "updates": 0}
+def test_files_on_replicas_and_no_skipped_steps(trained):
+    assert trained["two replicas"]["arrived"]
+    assert trained["two replicas"]["error"].endswith("skips on several. Received: 2 replicas")
 
 
 @ONLY_JAX
