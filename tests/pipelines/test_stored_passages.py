@@ -4,6 +4,7 @@ import pytest
 
 import glimmer_keras as gk
 from glimmer_keras import data, pipelines
+from tests import EAGERLY
 
 TEXTS = ["Torvik grew from a camp.", "Mirelda Voss settled in Torvik.", "The river.", "A harp."]
 LENGTHS = {"question_length": 8, "passage_length": 12, "answer_length": 4, "num_passages": 3}
@@ -16,7 +17,7 @@ def make_model(train_memory=False):
     )
     tokenizer = glimmer.preprocessor.tokenizer
     glimmer.preprocessor = gk.GlimmerPreprocessor(tokenizer, **LENGTHS)
-    glimmer.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    glimmer.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     return glimmer
 
 
