@@ -27,21 +27,21 @@ from rich.console import Console
 
 # What belongs to `--quick`, and to the full run; CORPUS and PEER are put in. `None` leaves it out.
 SETTINGS: dict[str, tuple[str | None, str]] = {
-    "data": ("--steps 50 --repeats 3", "--steps 400 --repeats 5"),
+    "data": ("--steps 20 --repeats 2", "--steps 400 --repeats 5"),
     "inference": (
         None,  # `peers` has the same systems
         "--size base --batch 1 --answer-length 16 --repeats 5",
     ),
     "peers": (
-        "--size small --k 10 --m 2 --answers 1,8 --repeats 2 PEER",
+        "--size small --k 10 --m 2 --answers 8 --repeats 2 --jit off PEER",
         "--size base --answers 1,4,16 --repeats 5 PEER",
     ),
     "scaling": (
-        "--size small --passages 5,10,20 --repeats 3",
+        "--size small --passages 5,10,20 --repeats 3 --jit off",
         "--size base --passages 5,10,25,50,100 --repeats 5",
     ),
     "decoding": (
-        "--size small --batch 1,16 --answer-length 8 --repeats 2 PEER",
+        "--size small --batch 1,16 --answer-length 8 --repeats 2 --jit on PEER",
         "--size base --batch 1,16 --answer-length 16 --repeats 5 PEER",
     ),
     "memory": (
