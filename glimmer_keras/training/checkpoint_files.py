@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from glimmer_keras.data.sync import sync
+from glimmer_keras.data.sync import sync, write_text
 from glimmer_keras.models import Glimmer
 
 logger = logging.getLogger("glimmer_keras")
@@ -56,11 +56,7 @@ def write_checkpoint(path: Path, model: Glimmer, manifest: dict[str, Any]) -> No
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest whole or not at all."""
-    temporary = folder / f".{MANIFEST}"
-    temporary.write_text(json.dumps(manifest, indent=2))
-    sync(temporary)
-    os.replace(temporary, folder / MANIFEST)
-    sync(folder)
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2))
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

@@ -108,15 +108,6 @@ def rows_fingerprint(task: Task) -> str:
     return hashlib.sha256(np.ascontiguousarray(task.retrieved).tobytes()).hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    sync(temporary)
-    os.replace(temporary, path)
-    sync(path.parent)
-
-
 def save_preset(glimmer: Glimmer, path: Path) -> None:
     """Write a preset that is there whole or not at all, in place of the one before."""
     new = path.with_name(f".{path.name}.new")

@@ -12,6 +12,7 @@ import keras
 import yaml
 
 from glimmer_keras.data import mixture
+from glimmer_keras.data.sync import write_text
 from glimmer_keras.models import Glimmer, training_flops
 from glimmer_keras.pipelines import TrainingData, training_data
 from glimmer_keras.training.checkpoints import Checkpoints
@@ -25,7 +26,6 @@ from glimmer_keras.training.run_parts import (
     rows_fingerprint,
     save_preset,
     stretches,
-    write_text,
 )
 from glimmer_keras.training.run_progress import RunProgress
 from glimmer_keras.training.training_log import TrainingLog
