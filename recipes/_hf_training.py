@@ -14,6 +14,8 @@ def build(model: Any, settings: dict[str, Any]) -> tuple:
     from transformers.modeling_outputs import BaseModelOutput
     from transformers.optimization import Adafactor
 
+    if settings["rematerialize"]:
+        model.gradient_checkpointing_enable()
     batch, k = settings["batch"], settings["k"]
     length, answer = settings["passage_length"], settings["answer_length"]
     ids = torch.randint(2, model.config.vocab_size, (batch * k, length))

@@ -16,6 +16,7 @@ def comparisons(scale: Scale) -> list[Comparison]:
         *distillation(scale),
         *tables(scale),
         *multi_task(scale),
+        fido(scale),
     ]
 
 
@@ -109,3 +110,23 @@ def tables(scale: Scale) -> list[Comparison]:
             tuple(against(row.label, base.label, (row.paper or 0) - 69.8) for row in ablations),
         ),
     ]
+
+
+def fido(scale: Scale) -> Comparison:
+    """What decoding is made faster by: fewer keys and values, in fewer layers (section 3.3)."""
+    base, every = Row("GLIMMER", glimmer(scale)), scale.num_layers // 2
+    heads = {"cross_attention_key_value_heads": 1}
+    layers = {"cross_attention_every": every}
+    rows = (
+        Row("one head of keys and values", glimmer(scale, **heads)),
+        Row(f"cross-attention in one of {every} layers", glimmer(scale, **layers)),
+        Row("both", glimmer(scale, **heads, **layers)),
+    )
+    return Comparison(
+        "fido",
+        "Section 3.3: cheaper cross-attention, as FiDO's",
+        (base, *rows),
+        tuple(about(row.label, base.label, ours=True) for row in rows),
+        note="At the start the one head is the mean of the T5's, and layers without cross-attention "
+        "have lost theirs. What this gains: recipes/benchmark_decoding.py.",
+    )

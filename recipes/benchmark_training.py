@@ -67,6 +67,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
     add_arguments(parser, batch=[1])
     parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--rematerialize", action="store_true", help="in the timed steps, HF's too")
     parser.add_argument("--memory", action="store_true", help="measure memory and input too")
     add_peer_arguments(parser)
     parser.add_argument(
@@ -76,7 +77,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def build(size: str, options: argparse.Namespace) -> dict[str, Glimmer]:
-    return {system: build_system(size, system, options) for system in ("fid", "glimmer")}
+    again = {"rematerialize": options.rematerialize}
+    return {name: build_system(size, name, options, **again) for name in ("fid", "glimmer")}
 
 
 def measure(
@@ -151,7 +153,7 @@ def start_peer(size: str, batch: int, options: argparse.Namespace) -> Iterator[P
     if options.peer is None:
         yield None
         return
-    names = ("k", "passage_length", "answer_length", "dropout")
+    names = ("k", "passage_length", "answer_length", "dropout", "rematerialize")
     settings = {"batch": batch, **{name: getattr(options, name) for name in names}}
     with peer_process("_hf_training.py", size, settings, options.peer_python) as process:
         yield process

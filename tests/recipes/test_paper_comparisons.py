@@ -12,7 +12,7 @@ from glimmer_keras.models.layer_split import LayerSplit
 @pytest.mark.parametrize("scale", [TINY, SMALL, BASE])
 def test_cells_are_unique_and_consistent(scale):
     every = comparisons(scale)
-    assert len({comparison.key for comparison in every}) == len(every) == 13
+    assert len({comparison.key for comparison in every}) == len(every) == 14
     cells = {cell.name: cell for cell in distinct_cells(every)}
     without_name = [{**dataclasses.asdict(cell), "name": ""} for cell in cells.values()]
     assert all(without_name.count(cell) == 1 for cell in without_name)
@@ -28,7 +28,7 @@ def test_cells_are_unique_and_consistent(scale):
             assert set(claim.contrast) <= set(labels)
             assert sum(claim.contrast.values()) == 0
     baseline = glimmer(scale)
-    assert sum(row.cell == baseline for each in every for row in each.rows) == 10
+    assert sum(row.cell == baseline for each in every for row in each.rows) == 11
 
 
 def test_what_the_tiny_cells_are():
@@ -45,6 +45,10 @@ def test_what_the_tiny_cells_are():
     assert [LayerSplit(4, cell.settings["live_proportion"]).live for cell in alone] == [1, 2, 3, 4]
     taus = [row.cell.compile["distillation_temperature"] for row in by_key["table3"].rows]
     assert taus == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.01, 0.5, 0.1])
+    names = ("cross_attention_key_value_heads", "cross_attention_every")
+    settings = [row.cell.settings for row in by_key["fido"].rows]
+    cheaper = [tuple(each.get(name) for name in names) for each in settings]
+    assert cheaper == [(None, None), (1, None), (None, 2), (1, 2)]
 
 
 def test_claims_that_are_the_papers():
