@@ -127,6 +127,6 @@ def fido(scale: Scale) -> Comparison:
         "Section 3.3: cheaper cross-attention, as FiDO's",
         (base, *rows),
         tuple(about(row.label, base.label, ours=True) for row in rows),
-        note="At the start the one head is the mean of the T5's, and layers without cross-attention "
-        "have lost theirs. What this gains: recipes/benchmark_decoding.py.",
+        note="At the start the one head is the mean of the T5's, and some layers have lost their "
+        "cross-attention. What this gains: recipes/benchmark_decoding.py.",
     )

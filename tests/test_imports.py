@@ -28,7 +28,9 @@ HOUSE = {
 OUTSIDE = {
     "layers": {"keras"},
     "losses": {"keras"},
-    "models": {"huggingface_hub", "keras", "keras_hub", "numpy", "safetensors", "tensorflow"},
+    "models": {
+        *("huggingface_hub", "jax", "keras", "keras_hub", "numpy", "safetensors", "tensorflow")
+    },
     "data": {"numpy", "rich", "tensorflow"},
     "memory": {"numpy", "rich", "tensorstore"},
     "retrieval": {"bm25s", "faiss", "numpy", "rich", "tensorstore"},

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from glimmer_keras.evaluation import EvaluateByGeneration, score_table
 from glimmer_keras.evaluation import evaluate as evaluate_tasks
+from glimmer_keras.models.hosts import hosts
 from glimmer_keras.training import TaskLosses, TrainingConfig, TrainingRun, keep_freed_memory
 
 HELP = "train a reader as a file of settings says; the same command goes on with a run"
@@ -36,12 +37,9 @@ def run(args: argparse.Namespace) -> int:
         data, every = training.data, config.run.evaluate_every
         batch_size = min(config.fit.batch_size, 32)
         dev = (data.dev, data.corpus, data.dev_tokens, data.passages)
-        callbacks = []
-        if every:
-            if batches := training.dev_batches(DEV_BATCHES):
-                callbacks.append(TaskLosses(batches))
-            best = training.output / "best"
-            callbacks.append(EvaluateByGeneration(*dev, best=best, batch_size=batch_size))
+        scored = EvaluateByGeneration(*dev, best=training.output / "best", batch_size=batch_size)
+        losses = training.dev_batches(DEV_BATCHES) if every else {}
+        callbacks = ([TaskLosses(losses)] if losses else []) + ([scored] if every else [])
         stopped = training.fit(callbacks)
         if stopped:
             print(
@@ -50,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 128 + signal.Signals[stopped]
-        table, _ = evaluate_tasks(training.glimmer, *dev, batch_size)
-    Console().print(score_table(table, f"{config.model.system}, {config.fit.steps} steps, dev"))
-    print(f"{training.output / 'preset'}: trained")
+        table = scored.table or evaluate_tasks(training.glimmer, *dev, batch_size)[0]
+        if hosts()[0] == 0:
+            title = f"{config.model.system}, {config.fit.steps} steps, dev"
+            Console().print(score_table(table, title))
+            print(f"{training.output / 'preset'}: trained")
     return 0

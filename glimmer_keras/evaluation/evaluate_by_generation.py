@@ -32,6 +32,8 @@ class EvaluateByGeneration(keras.callbacks.Callback):
         batch_size: Questions answered at once.
         progress: Whether to show a progress bar for each task.
 
+    `table` is what `evaluation.evaluate` gives of the model as it is, `None` once it has changed.
+
     Raises:
         ValueError: If an argument does not fit; and when `fit` begins, if `best` is of another
             run or other tasks.
@@ -73,6 +75,7 @@ class EvaluateByGeneration(keras.callbacks.Callback):
             )
         self.every = every
         self.best_average: float | None = None
+        self.table: dict[str, dict[str, float]] | None = None
         self._batches = 0
         self._data = (tasks, corpus, tokenized_tasks, tokenized_corpus, batch_size, progress)
         self._best = None if best is None else BestPreset(best)
@@ -84,7 +87,6 @@ class EvaluateByGeneration(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         if self._best is None:
             return
-        self._best.recover()
         record = self._best.record()
         if record is None:
             return
@@ -106,6 +108,7 @@ class EvaluateByGeneration(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._batches = max(self._batches, batch + 1)
+        self.table = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         steps = (self.params or {}).get("steps")
@@ -114,6 +117,7 @@ class EvaluateByGeneration(keras.callbacks.Callback):
             return
         model = self.model  # On JAX, asking for it brings its variables up to date.
         table, _ = evaluate(model, *self._data)
+        self.table = table
         scores = {
             f"val_{task}_{name}": score
             for task in self.metric

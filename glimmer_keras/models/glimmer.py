@@ -9,9 +9,10 @@ from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
 from glimmer_keras.models.adafactor import Adafactor
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
+from glimmer_keras.models.hosts import whole
 from glimmer_keras.models.hugging_face import from_hugging_face, save_to_hugging_face
 from glimmer_keras.models.inputs import answer_mask, check_inputs, check_preset_arguments
-from glimmer_keras.models.replicas import mean_over_replicas, num_replicas
+from glimmer_keras.models.replicas import logs_of_replica, mean_over_replicas, num_replicas
 from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import teacher_log_probs
 
@@ -273,7 +274,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         return loss + self.distillation_weight * distillation / replicas
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, y, y_pred["logits"], sample_weight)
+        return logs_of_replica(super().compute_metrics(x, y, y_pred["logits"], sample_weight))
 
     def logits(self, hidden_states):
         """The language model head: `(..., hidden_dim)` to `(..., vocabulary_size)`."""
@@ -287,7 +288,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         def checked(inputs, stop_token_ids=None):
             # Before it is traced: there an error has a traceback for a message.
             check_inputs(inputs, self.backbone.hidden_dim, self.backbone.num_selected)
-            return function(inputs, stop_token_ids)
+            return keras.tree.map_structure(whole, function(inputs, stop_token_ids))
 
         return checked
 

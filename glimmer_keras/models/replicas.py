@@ -25,3 +25,14 @@ def mean_over_replicas(x):
     if context is None:  # Keras looks at shapes alone, outside of any replica.
         return x
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
+
+
+def logs_of_replica(logs):
+    """A replica's logs as Keras wants them: with several hosts it takes means over an axis."""
+    if keras.backend.backend() != "tensorflow":
+        return logs
+    import tensorflow as tf
+
+    if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return logs
+    return {name: tf.reshape(value, (1,)) for name, value in logs.items()}

@@ -15,6 +15,8 @@ from glimmer_keras.pipelines.prepare import tokenize as tokenize
 from glimmer_keras.pipelines.ranked_passage import RankedPassage as RankedPassage
 from glimmer_keras.pipelines.reader import Reader as Reader
 from glimmer_keras.pipelines.relevance_filter import relevance_filter as relevance_filter
+from glimmer_keras.pipelines.replace_preset import recover_preset as recover_preset
+from glimmer_keras.pipelines.replace_preset import replace_preset as replace_preset
 from glimmer_keras.pipelines.stored_passages import StoredPassages as StoredPassages
 from glimmer_keras.pipelines.text_vectors import TextVectors as TextVectors
 from glimmer_keras.pipelines.training_data import TrainingData as TrainingData

@@ -3,6 +3,7 @@
 from glimmer_keras.models.adafactor import Adafactor as Adafactor
 from glimmer_keras.training.checkpoints import Checkpoints as Checkpoints
 from glimmer_keras.training.config import TrainingConfig as TrainingConfig
+from glimmer_keras.training.devices import data_shard as data_shard
 from glimmer_keras.training.devices import layout_map as layout_map
 from glimmer_keras.training.devices import on_devices as on_devices
 from glimmer_keras.training.freed_memory import keep_freed_memory as keep_freed_memory

@@ -3,12 +3,14 @@ import logging
 import math
 import os
 import shutil
+import signal
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from glimmer_keras.models import Glimmer
+from glimmer_keras.models.hosts import first_host_first, from_hosts, write_on_first_host
 from glimmer_keras.training.checkpoint_files import (
     load_checkpoint,
     read_manifest,
@@ -29,7 +31,8 @@ class Checkpoints(StepCallback):
     `mixture(start_step=...)`, in batches, however many of them an update or a call takes. It is
     written under another name and renamed when all is there, so a run killed at any time leaves
     the checkpoints before it. Weights are whole, on however many devices they were. What is not
-    finite is not saved.
+    finite is not saved. Of several hosts the first one writes, and all read: the directory is on a
+    disk that they share.
 
     Args:
         directory: Where they are kept, of one run only. Made when the first is written.
@@ -83,6 +86,7 @@ class Checkpoints(StepCallback):
         self.keep_best = keep_best
         self.data = None if data is None else json.loads(json.dumps(dict(data)))
         self.stopped_by: str | None = None
+        self._heard = 0
         self._saved = 0
 
     def latest_step(self) -> int | None:
@@ -96,12 +100,13 @@ class Checkpoints(StepCallback):
     def stop_on_signals(self) -> AbstractContextManager[None]:
         """Have SIGTERM or SIGINT leave `fit` with a checkpoint, in a `with` block around it.
 
-        The running step ends and is saved, before anything else, and `fit` returns; `stopped_by`
-        names the signal. Another one does what it did before the block. If it comes between two
-        calls of `fit`, the next one leaves after a step.
+        The running step ends and is saved, before anything else, and `fit` returns, on all hosts
+        if one has the signal; `stopped_by` names it. Another one does what it did before the block.
+        If it comes between two calls of `fit`, the next one leaves after a step.
         """
         self.stopped_by = None
-        return noted_signals(self._stop)
+        self._heard = 0
+        return noted_signals(self._note)
 
     def restore(self, model: Glimmer, step: int | None = None) -> int:
         """Load a checkpoint into a model.
@@ -143,9 +148,10 @@ class Checkpoints(StepCallback):
         super().on_train_batch_end(batch, logs)
         # A step that is measured next is saved after that: killed there, it is measured again.
         measured = self.monitor is not None and batch + 1 == (self.params or {}).get("steps")
-        if self.stopped_by or (self._is_due and not measured):
+        stop = self._hear()
+        if stop or (self._is_due and not measured):
             self._save()
-        if self.stopped_by:
+        if stop:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -158,11 +164,13 @@ class Checkpoints(StepCallback):
             if room or self._sign * value > self._sign * best[-1]["value"]:
                 score = {"name": self.monitor, "value": float(value)}
         if score and self._saved == self.step and self.step in complete:
-            write_manifest(self._path(self.step), {**complete[self.step], "score": score})
-            self._remove_old()
+            with first_host_first() as first:
+                if first:
+                    write_manifest(self._path(self.step), {**complete[self.step], "score": score})
+                    self._remove_old()
         elif score or self._is_due:
             self._save(score)
-        if self.stopped_by:
+        if self._hear():
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -177,20 +185,30 @@ class Checkpoints(StepCallback):
     def _sign(self) -> int:
         return 1 if self.mode == "max" else -1
 
-    def _stop(self, name: str) -> None:
-        self.stopped_by = name
+    def _note(self, name: str) -> None:
+        self._heard = int(signal.Signals[name])
         logger.warning(
             "%s: the run is saved after this step and ends; another one ends it at once", name
         )
+
+    def _hear(self) -> bool:
+        """Whether a host has had a signal, which all then know."""
+        if heard := max(from_hosts(self._heard)):
+            self.stopped_by = signal.Signals(heard).name
+        return heard > 0
 
     def _save(self, score: dict[str, Any] | None = None) -> None:
         model = self.model  # On JAX, asking for it brings its variables up to date.
         manifest: dict[str, Any] = {"step": self.step, "data": self.data}
         if score is not None:
             manifest["score"] = score
-        write_checkpoint(self._path(self.step), model, manifest)
+
+        def write() -> None:
+            write_checkpoint(self._path(self.step), model, manifest)
+            self._remove_old()
+
+        write_on_first_host([*model.variables, *model.optimizer.variables], write)
         self._saved = self.step
-        self._remove_old()
 
     def _remove_old(self) -> None:
         complete = self._complete()

@@ -102,6 +102,8 @@ class RunConfig:
     """Where and how often.
 
     Args:
+        hosts: Processes that train together, each started by the same command, with `output` on a
+            disk that they share.
         model_parallel: Devices that share one copy of the model (JAX).
         log_every: Steps that a line of the logs is the mean of.
         save_every: Steps from one checkpoint to the next.
@@ -111,6 +113,7 @@ class RunConfig:
         peak: FLOP/s of all devices, for the share that training reaches.
     """
 
+    hosts: int = 1
     model_parallel: int = 1
     log_every: int = 50
     save_every: int = 500
@@ -189,7 +192,7 @@ class TrainingConfig:
         counts |= {
             f"run.{name}": getattr(run, name) for name in ("log_every", "save_every", "keep")
         }
-        counts |= {"fit.accumulate": fit.accumulate}
+        counts |= {"fit.accumulate": fit.accumulate, "run.hosts": run.hosts}
         lengths = ("question_length", "passage_length", "answer_length")
         counts |= {f"model.{name}": getattr(model, name) for name in lengths}
         optional = {"data.dev_limit": data.dev_limit, "run.evaluate_every": run.evaluate_every}

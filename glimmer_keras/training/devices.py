@@ -1,10 +1,18 @@
 import contextlib
+import json
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 
+from glimmer_keras.models.hosts import hosts
+
 DATA, MODEL = "batch", "model"  # Axes of a device mesh.
+HOSTS = (
+    "`run.hosts` must be the number of processes that TF_CONFIG (TensorFlow) or "
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID (JAX) tell of."
+)
 
 
 def layout_map(device_mesh: keras.distribution.DeviceMesh) -> keras.distribution.LayoutMap:
@@ -61,7 +69,8 @@ def on_devices(
         devices: Names as of `keras.distribution.list_devices`, in TensorFlow as of
             `tf.config.list_logical_devices`; `None` for all of this kind of accelerator.
         shard_dataset: Whether the dataset is the same on all hosts, and each takes its part of
-            it; `False` where it gives each host its own part, as `data.mixture(shard=...)` does.
+            it; `False` where it gives each host its own part, as
+            `data.mixture(shard=data_shard())` does.
 
     Yields:
         The distribution of `keras.distribution`, or `tf.distribute.Strategy`.
@@ -88,6 +97,55 @@ def on_devices(
         raise ValueError(
             f"`on_devices` must be used on JAX or TensorFlow. Received: KERAS_BACKEND={backend}"
         )
+
+
+def find_hosts(count: int) -> None:
+    """Connects with the other hosts, before anything is made, where there are to be several.
+
+    On TensorFlow TF_CONFIG in the environment tells of them. On JAX this is
+    `keras.distribution.initialize`, which KERAS_DISTRIBUTION_JOB_ADDRESSES,
+    KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID tell of them, or the TPU.
+
+    Args:
+        count: How many there are to be, this one among them.
+
+    Raises:
+        ValueError: If there are not as many.
+    """
+    there = 1
+    if keras.backend.backend() == "jax":
+        there = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", 1))
+        if count > 1:
+            try:
+                keras.distribution.initialize()
+            except (ValueError, RuntimeError) as error:
+                raise ValueError(f"{HOSTS} Received: {count}, and {error}") from error
+            there = hosts()[1]
+    elif keras.backend.backend() == "tensorflow":
+        try:
+            cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
+            there = sum(len(cluster.get(job, ())) for job in ("chief", "worker")) or 1
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ValueError(f"`TF_CONFIG` must be JSON with a `cluster`: {error}") from error
+    if there != count:
+        raise ValueError(f"{HOSTS} Received: {count}, where there are {there}")
+
+
+def data_shard() -> tuple[int, int]:
+    """Which part of each batch this host reads, as `data.mixture(shard=...)` takes it.
+
+    Within `on_devices(shard_dataset=False)` on several hosts; elsewhere it is the whole batch, as
+    on TensorFlow, which gives each host its part. Hosts that share one copy of a model read the
+    same.
+
+    Returns:
+        The number of the part, from 0, and the number of parts.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None or distribution.auto_shard_dataset:
+        return 0, 1
+    parts = min(distribution.num_processes, distribution.num_model_replicas)
+    return distribution.data_shard_id if parts > 1 else 0, parts
 
 
 def _distribution(

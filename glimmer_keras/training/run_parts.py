@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ import keras_hub
 import numpy as np
 
 from glimmer_keras.data import Corpus, Task, read_folder, read_retrieved
-from glimmer_keras.data.sync import sync
 from glimmer_keras.models import Glimmer, GlimmerPreprocessor
 from glimmer_keras.models.adafactor import Adafactor
 from glimmer_keras.models.replicas import num_replicas
@@ -106,15 +103,3 @@ def stretches(start: int, steps: int, every: int | None) -> Iterator[tuple[int, 
 def rows_fingerprint(task: Task) -> str:
     """Of the retrieved rows, which that of a task leaves out."""
     return hashlib.sha256(np.ascontiguousarray(task.retrieved).tobytes()).hexdigest()
-
-
-def save_preset(glimmer: Glimmer, path: Path) -> None:
-    """Write a preset that is there whole or not at all, in place of the one before."""
-    new = path.with_name(f".{path.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    glimmer.save_to_preset(str(new))
-    for written in (*new.rglob("*"), new):
-        sync(written)
-    shutil.rmtree(path, ignore_errors=True)
-    os.rename(new, path)
-    sync(path.parent)

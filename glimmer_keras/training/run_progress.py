@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from glimmer_keras.models.hosts import hosts
 from glimmer_keras.training.step_callback import StepCallback
 
 logger = logging.getLogger("glimmer_keras")
@@ -17,7 +18,8 @@ class RunProgress(StepCallback):
     """One progress bar for a whole run: steps, loss, steps a second, time left.
 
     A context manager around all calls of `fit` of the run, each with `verbose=0`. Where the
-    output is no terminal, it is a line of the log every few steps.
+    output is no terminal, it is a line of the log every few steps. Of several hosts the first one
+    shows it.
 
     Args:
         steps: Steps of the run, those done before among them.
@@ -43,6 +45,7 @@ class RunProgress(StepCallback):
         self.every = every
         self._told = start_step
         self._clock: tuple[int, float] | None = None
+        self._is_first = hosts()[0] == 0
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -50,7 +53,7 @@ class RunProgress(StepCallback):
             TextColumn("{task.fields[count]}"),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not (console.is_terminal and self._is_first),
         )
         self._task = self._bar.add_task("Training", total=steps, completed=start_step, count="")
 
@@ -79,6 +82,6 @@ class RunProgress(StepCallback):
             count += f", {(self.step - step) / max(now - started, 1e-9):.3g} a second"
         self._bar.update(self._task, completed=self.step, count=count)
         due = self.step // self.every > self._told // self.every or self.step == self.steps
-        if self._bar.disable and due:
+        if self._bar.disable and self._is_first and due:
             self._told = self.step
             logger.info("Training: %s", count)

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops
 
+from glimmer_keras.models.hosts import hosts
 from glimmer_keras.training.csv_rows import CsvRows
 from glimmer_keras.training.step_callback import StepCallback
 
@@ -23,7 +24,7 @@ class TrainingLog(StepCallback):
 
     Metrics start anew with each row. At the end of an epoch the logs of the callbacks after this
     one, and with them `History`, get the means over the epoch. List it before `Checkpoints`, which
-    is then never ahead of it.
+    is then never ahead of it. Of several hosts the first writes.
 
     Args:
         path: The CSV file. When a run goes on, rows after `start_step` are taken away.
@@ -64,8 +65,9 @@ class TrainingLog(StepCallback):
             self._rates["tokens_per_second"] = float(tokens_per_step)
         if flops_per_step is not None and peak is not None:
             self._rates["share_of_peak"] = flops_per_step / peak
-        self._rows = CsvRows(path, start_step)
-        self._events = None if tensorboard is None else _Events(tensorboard)
+        first = hosts()[0] == 0
+        self._rows = CsvRows(path, start_step) if first else None
+        self._events = _Events(tensorboard) if first and tensorboard is not None else None
         self._written = start_step
         self._clock: tuple[int, float] | None = None
         self._now = 0.0
@@ -121,7 +123,8 @@ class TrainingLog(StepCallback):
         self._clock = self.step, self._now
 
     def _append(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
+        if self._rows is not None:
+            self._rows.append(row)
         if self._events is not None:
             self._events.write(row)
 

@@ -14,17 +14,17 @@ import yaml
 from glimmer_keras.data import mixture
 from glimmer_keras.data.sync import write_text
 from glimmer_keras.models import Glimmer, training_flops
-from glimmer_keras.pipelines import TrainingData, training_data
+from glimmer_keras.models.hosts import first_host_first
+from glimmer_keras.pipelines import TrainingData, replace_preset, training_data
 from glimmer_keras.training.checkpoints import Checkpoints
 from glimmer_keras.training.config import TrainingConfig
-from glimmer_keras.training.devices import on_devices
+from glimmer_keras.training.devices import data_shard, find_hosts, on_devices
 from glimmer_keras.training.not_finite import NotFinite
 from glimmer_keras.training.run_parts import (
     make_model,
     named_size,
     read_data,
     rows_fingerprint,
-    save_preset,
     stretches,
 )
 from glimmer_keras.training.run_progress import RunProgress
@@ -71,15 +71,20 @@ class TrainingRun:
 
     @contextlib.contextmanager
     def devices(self) -> Iterator[None]:
-        """Where model and training are made: `on_devices`, if there are several."""
-        if "TF_CONFIG" in os.environ:
-            raise ValueError(
-                "`TF_CONFIG` must not be set: a run is of one host. `on_devices` is of several"
-            )
-        several = len(keras.distribution.list_devices()) > 1
+        """Where model and training are made: `on_devices`, if there are several.
+
+        Raises:
+            ValueError: If there are not as many hosts as `run.hosts`, or devices do not fit.
+        """
+        run = self.config.run
+        find_hosts(run.hosts)
         with contextlib.ExitStack() as stack:
-            if several or self.config.run.model_parallel > 1:
-                stack.enter_context(on_devices(self.config.run.model_parallel))
+            # The devices come last: with several hosts TensorFlow may not have looked at them.
+            asked = run.hosts > 1 or run.model_parallel > 1
+            if asked or len(keras.distribution.list_devices()) > 1:
+                # On JAX each host makes its own rows, on TensorFlow it takes them of all.
+                own = keras.backend.backend() == "jax"
+                stack.enter_context(on_devices(run.model_parallel, shard_dataset=not own))
             yield
 
     def prepare(self) -> None:
@@ -95,18 +100,19 @@ class TrainingRun:
         folder = self.output / "checkpoints"
         new = Checkpoints(folder, config.run.save_every).latest_step() is None
         self.glimmer = make_model(config, load_weights=new)
-        self.output.mkdir(parents=True, exist_ok=True)
-        if not (self.output / SETTINGS).exists():  # What follows takes long, and is taken up again.
-            write_text(self.output / SETTINGS, config.to_yaml())
-        self.data = training_data(
-            self.output / "data",
-            corpus,
-            train,
-            dev,
-            config.data.num_passages,
-            self.glimmer.preprocessor,
-            config.data.relevance_filter,
-        )
+        with first_host_first():
+            self.output.mkdir(parents=True, exist_ok=True)
+            if not (self.output / SETTINGS).exists():  # What follows takes long, and can go on.
+                write_text(self.output / SETTINGS, config.to_yaml())
+            self.data = training_data(
+                self.output / "data",
+                corpus,
+                train,
+                dev,
+                config.data.num_passages,
+                self.glimmer.preprocessor,
+                config.data.relevance_filter,
+            )
         for name, counts in self.data.kept.items():
             logger.info("Relevance filter, %s: %s", name, counts)
         self.checkpoints = Checkpoints(
@@ -128,7 +134,9 @@ class TrainingRun:
                 f"`fit.steps` must be at least the {self.step} that are done. "
                 f"Received: {config.fit.steps}"
             )
-        write_text(self.output / SETTINGS, config.to_yaml())
+        with first_host_first() as first:
+            if first:
+                write_text(self.output / SETTINGS, config.to_yaml())
 
     def fit(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> str | None:
         """Train to the last step, and save the preset.
@@ -166,7 +174,7 @@ class TrainingRun:
                 if self.checkpoints.stopped_by:
                     return self.checkpoints.stopped_by
         self.step = steps
-        save_preset(self.glimmer, self.output / "preset")
+        replace_preset(self.glimmer, self.output / "preset")
         return None
 
     def dev_batches(self, number: int) -> dict[str, Any]:
@@ -191,6 +199,7 @@ class TrainingRun:
             seed=self.config.fit.seed,
             weights=list(tasks.values()) if isinstance(tasks, dict) else None,
             start_step=step,
+            shard=data_shard(),
         )
 
     def _rates(self) -> dict[str, Any]:

@@ -53,7 +53,12 @@ def run(make_glimmer, tmp_path_factory):
     batches = data.mixture(*tokens, batch_size=3)
     fit = glimmer.fit(batches, epochs=2, steps_per_epoch=10, callbacks=callbacks, verbose=0)
     return SimpleNamespace(
-        glimmer=glimmer, tokens=tokens, folder=folder, history=fit.history, traces=len(traces)
+        glimmer=glimmer,
+        tokens=tokens,
+        folder=folder,
+        history=fit.history,
+        traces=len(traces),
+        evaluated=callbacks[0],
     )
 
 
@@ -68,6 +73,13 @@ def test_the_logs_are_what_evaluate_gives(run):
     with (run.folder / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["val_average"]) for row in rows] == run.history["val_average"]
+
+
+def test_the_table_is_of_the_model_as_it_is(run):
+    table = run.evaluated.table
+    assert table["average"]["exact_match"] == run.history["val_average"][-1]
+    run.evaluated.on_train_batch_end(0)
+    assert run.evaluated.table is None
 
 
 def test_generation_is_compiled_once(run):
@@ -96,6 +108,8 @@ TOKENS = [Tokens(task) for task in TASKS]
 
 class Model:
     """Saves nothing; at a step."""
+
+    variables = ()
 
     def __init__(self, step):
         self.optimizer = SimpleNamespace(iterations=keras.ops.array(step))

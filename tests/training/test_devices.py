@@ -21,9 +21,11 @@ from glimmer_keras.training import (
     Adafactor,
     Checkpoints,
     SkippingOptimizer,
+    data_shard,
     layout_map,
     on_devices,
 )
+from glimmer_keras.training.devices import find_hosts
 
 BACKEND = keras.backend.backend()
 ONLY_JAX = pytest.mark.skipif(BACKEND != "jax", reason="of keras.distribution")
@@ -254,6 +256,30 @@ def test_errors():
     mesh = keras.distribution.DeviceMesh((1,), ("batch",), devices=["cpu:0"])
     with pytest.raises(ValueError, match="must have an axis 'model'. Received: "):
         layout_map(mesh)
+
+
+def test_hosts_must_be_those_that_are_told_of(monkeypatch):
+    find_hosts(1)
+    with pytest.raises(ValueError, match=r"`run.hosts` must be the number of .* Received: 2, "):
+        find_hosts(2)
+    cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster}))
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "3")
+    if BACKEND == "tensorflow":
+        find_hosts(3)
+    with pytest.raises(ValueError, match="Received: 1, where there are 3"):
+        find_hosts(1)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of tf.distribute")
+def test_tf_config_must_be_json(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "worker 1")
+    with pytest.raises(ValueError, match="`TF_CONFIG` must be JSON with a `cluster`"):
+        find_hosts(1)
+
+
+def test_one_host_reads_whole_batches():
+    assert data_shard() == (0, 1)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of tf.distribute")

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from glimmer_keras import Glimmer, data
-from glimmer_keras.training import Checkpoints, TrainingLog
+from glimmer_keras.training import Checkpoints, TrainingLog, on_devices
 
 STEPS = 40
 # As small as can be: each process compiles the step, which takes most of the time.
 SIZES = {"vocabulary_size": 128, "num_layers": 1, "num_decoder_layers": 1, "num_heads": 1}
-SIZES |= {"hidden_dim": 4, "intermediate_dim": 4, "key_value_dim": 4, "dropout": 0.3}
-SETTINGS = {"batch_size": 2, "seed": 3}
+SIZES |= {"hidden_dim": 4, "intermediate_dim": 4, "key_value_dim": 4}
+SETTINGS = {"batch_size": 8, "seed": 3}
 MEASURED = ["first_step", "step", "loss", "lm_loss", "token_accuracy", "learning_rate"]
 
 
@@ -46,10 +46,16 @@ class Pause(keras.callbacks.Callback):
         time.sleep(0.02)
 
 
-def train(folder):
+def train(folder, devices=1, dropout=0.3):
     """Goes on with the run in a folder, to its end or until it is told to stop."""
+    if devices > 1:
+        import jax
+
+        jax.config.update("jax_num_cpu_devices", devices)
+        with on_devices():
+            return train(folder, dropout=dropout)
     keras.utils.set_random_seed(0)
-    glimmer = Glimmer.fid("tiny", **SIZES)
+    glimmer = Glimmer.fid("tiny", **SIZES, dropout=dropout)
     glimmer.compile(keras.optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2))
     checkpoints = Checkpoints(folder / "checkpoints", save_every=7, data=SETTINGS)
     step = checkpoints.restore(glimmer)
@@ -130,3 +136,30 @@ def test_a_run_killed_five_times_equals_an_unbroken_one(tmp_path):
     for name, array in state(folder).items():
         np.testing.assert_array_equal(array, expected.pop(name), err_msg=f"{name} {said}")
     assert not expected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="simulated devices")
+def test_a_run_killed_on_8_devices_goes_on_on_4(tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["glimmer_keras", __name__])
+    folder, unbroken = tmp_path / "killed", tmp_path / "unbroken"
+    # Without dropout, which draws other numbers on other devices.
+    whole, killed = (
+        context.Process(target=train, args=(path, 8, 0.0)) for path in (unbroken, folder)
+    )
+    whole.start()
+    killed.start()
+    target = random.randrange(8, STEPS - 5)
+    wait_for(target, folder, killed)
+    killed.kill()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    last = context.Process(target=train, args=(folder, 4, 0.0))
+    last.start()
+    for process in (whole, last):
+        process.join()
+        assert process.exitcode == 0
+    expected, found = ([float(row["loss"]) for row in rows(path)] for path in (unbroken, folder))
+    assert len(expected) == STEPS
+    assert found == pytest.approx(expected, abs=1e-4), target

@@ -1,0 +1,114 @@
+"""The processes that train one model together, and what they tell each other.
+
+On JAX those of `keras.distribution.initialize`, on TensorFlow those of the strategy in scope.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def hosts() -> tuple[int, int]:
+    """The number of this host, from 0, and how many there are."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.process_index(), jax.process_count()
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if resolver := tf.distribute.get_strategy().cluster_resolver:
+            cluster = resolver.cluster_spec().as_dict()
+            chiefs, workers = (len(cluster.get(job, ())) for job in ("chief", "worker"))
+            number = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+            return number, chiefs + workers
+    return 0, 1
+
+
+def from_hosts(number: int) -> list[int]:
+    """What each host gives, in their order; every one waits for all."""
+    own, count = hosts()
+    if count == 1:
+        return [number]
+    if keras.backend.backend() == "jax":
+        from jax.experimental import multihost_utils
+
+        return multihost_utils.process_allgather(np.int32(number)).reshape(-1).tolist()
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    told = np.zeros(count, "int32")
+    told[own] = number
+    sums = _sum_over_replicas(strategy)(tf.constant(told)).numpy()
+    return (sums // (strategy.num_replicas_in_sync // count)).tolist()
+
+
+@cache
+def _sum_over_replicas(strategy: Any) -> Any:
+    import tensorflow as tf
+
+    @tf.function
+    def total(told):
+        each = strategy.run(tf.identity, args=(told,))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
+
+    return total
+
+
+@contextlib.contextmanager
+def first_host_first() -> Iterator[bool]:
+    """The other hosts do what is in the `with` block after the first has done it."""
+    first = hosts()[0] == 0
+    if not first:
+        from_hosts(0)
+    yield first
+    if first:
+        from_hosts(0)
+
+
+def write_on_first_host(variables: Iterable[Any], write: Callable[[], None]) -> None:
+    """Has the first host call `write`, for whom all others wait.
+
+    Variables that JAX splits between hosts are whole arrays in its memory meanwhile. It is in a
+    thread of its own, which is in no distribution: Keras makes variables when it saves, and in
+    a distribution all hosts would have to.
+    """
+    if hosts()[1] == 1:
+        write()
+        return
+    with _whole_on_first(variables), first_host_first() as first:
+        if first:
+            with ThreadPoolExecutor(1) as alone:
+                alone.submit(write).result()
+
+
+def whole(value: Any) -> Any:
+    """A tensor, or one that JAX has split between hosts as an array of this one; all ask for it."""
+    if keras.backend.backend() != "jax" or hosts()[1] == 1:
+        return value
+    if value.is_fully_addressable or value.is_fully_replicated:
+        return value
+    from jax.experimental import multihost_utils
+
+    return multihost_utils.process_allgather(value, tiled=True)
+
+
+@contextlib.contextmanager
+def _whole_on_first(variables: Iterable[Any]) -> Iterator[None]:
+    before = []
+    try:
+        for variable in variables if keras.backend.backend() == "jax" else ():
+            value = variable.value
+            gathered = whole(value)
+            if gathered is not value and hosts()[0] == 0:
+                before.append((variable, value))
+                variable._value = gathered
+        yield
+    finally:
+        for variable, value in before:
+            variable._value = value
