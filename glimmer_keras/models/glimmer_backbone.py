@@ -41,7 +41,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             it has its own weights, and the whole live encoder reads the selected passages.
         score_pooling: `"first"` token or `"mean"` of tokens.
         train_memory: bool. `False` freezes the memory encoder and the token embedding, so that
-            stored memory stays valid while the rest trains.
+            stored memory stays valid while the rest trains; it has no dropout then.
         dropout: float.
         activation: string. Of the feed-forward blocks.
         use_gated_activation: bool. T5.1.1 has it, T5 1.0 not.
@@ -269,7 +269,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         return self.question_encoder(
             self.token_embedding(inputs["question_token_ids"]),
             inputs["question_padding_mask"],
-            training=training,
+            training=training and self.question_encoder.trainable,
         )
 
     def encode_memory(self, token_ids, padding_mask, training=None):
@@ -282,6 +282,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         Returns:
             A float tensor `(..., length, hidden_dim)`.
         """
+        training = training and self.memory_encoder.trainable
         return self.memory_encoder(self.token_embedding(token_ids), padding_mask, training=training)
 
     def finish_encoding(self, states, training=None):

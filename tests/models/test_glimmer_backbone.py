@@ -165,6 +165,23 @@ def test_frozen_memory_freezes_what_stored_memory_depends_on(make_model):
     assert frozen == {id(w) for w in parts}
 
 
+def test_frozen_memory_has_no_dropout(batch, make_model):
+    x, _, _ = batch
+    for train_memory in (True, False):
+        backbone = make_model(train_memory=train_memory, dropout=0.5).backbone
+        kinds = [
+            (
+                backbone.encode_memory(
+                    x["passage_token_ids"], x["passage_padding_mask"], training=training
+                ),
+                backbone.encode_question(x, training=training),
+            )
+            for training in (False, True)
+        ]
+        for stored, trained in zip(*kinds, strict=True):
+            assert np.array_equal(np.asarray(stored), np.asarray(trained)) != train_memory
+
+
 def test_separate_reranker_reads_memory_with_all_live_layers(make_model):
     counts = make_model(reranker="separate").backbone.layer_counts
     assert counts == {"memory": 1, "stage A": 1, "stage B": 2, "decoder": 3}
