@@ -37,9 +37,13 @@ def run(args: argparse.Namespace) -> int:
         data, every = training.data, config.run.evaluate_every
         batch_size = min(config.fit.batch_size, 32)
         dev = (data.dev, data.corpus, data.dev_tokens, data.passages)
-        scored = EvaluateByGeneration(*dev, best=training.output / "best", batch_size=batch_size)
-        losses = training.dev_batches(DEV_BATCHES) if every else {}
-        callbacks = ([TaskLosses(losses)] if losses else []) + ([scored] if every else [])
+        callbacks, scored = [], None
+        if every:
+            if batches := training.dev_batches(DEV_BATCHES):
+                callbacks.append(TaskLosses(batches))
+            best = training.output / "best"
+            scored = EvaluateByGeneration(*dev, best=best, batch_size=batch_size)
+            callbacks.append(scored)
         stopped = training.fit(callbacks)
         if stopped:
             print(
@@ -48,8 +52,11 @@ def run(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 128 + signal.Signals[stopped]
-        table = scored.table or evaluate_tasks(training.glimmer, *dev, batch_size)[0]
-        if hosts()[0] == 0:
+        first = hosts()[0] == 0
+        table = scored and scored.table
+        if not table:
+            table, _ = evaluate_tasks(training.glimmer, *dev, batch_size, progress=first)
+        if first:
             title = f"{config.model.system}, {config.fit.steps} steps, dev"
             Console().print(score_table(table, title))
             print(f"{training.output / 'preset'}: trained")

@@ -21,6 +21,8 @@ class BestPreset:
     def record(self) -> dict[str, Any] | None:
         """What was written with the preset, `None` where there is no folder.
 
+        What a process that was killed while it wrote has left is cleared away first.
+
         Raises:
             ValueError: If the folder holds something else.
         """

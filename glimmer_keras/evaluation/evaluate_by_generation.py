@@ -7,6 +7,7 @@ import keras
 from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
 from glimmer_keras.evaluation.best_preset import BestPreset
 from glimmer_keras.evaluation.evaluate import ANSWER_METRICS, evaluate
+from glimmer_keras.models.hosts import from_hosts
 
 
 class EvaluateByGeneration(keras.callbacks.Callback):
@@ -127,7 +128,8 @@ class EvaluateByGeneration(keras.callbacks.Callback):
         average = scores["val_average"] = sum(chosen) / len(chosen)
         if logs is not None:
             logs.update(scores)
-        if self.best_average is None or average > self.best_average:
+        better = self.best_average is None or average > self.best_average
+        if from_hosts(int(better))[0]:  # The first host's, as all take part in writing.
             self.best_average = average
             if self._best is not None:
                 record = {"average": average, "epoch": epoch, **self._measured, "scores": table}

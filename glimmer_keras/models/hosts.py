@@ -62,13 +62,22 @@ def _sum_over_replicas(strategy: Any) -> Any:
 
 @contextlib.contextmanager
 def first_host_first() -> Iterator[bool]:
-    """The other hosts do what is in the `with` block after the first has done it."""
-    first = hosts()[0] == 0
-    if not first:
-        from_hosts(0)
-    yield first
-    if first:
-        from_hosts(0)
+    """The other hosts do what is in the `with` block after the first has done it.
+
+    Raises:
+        RuntimeError: On the others, if the first has failed in it.
+    """
+    if hosts()[0] > 0:
+        if from_hosts(0)[0]:
+            raise RuntimeError("The first host has failed, and its own error says how.")
+        yield False
+        return
+    try:
+        yield True
+    except BaseException:
+        from_hosts(1)
+        raise
+    from_hosts(0)
 
 
 def write_on_first_host(variables: Iterable[Any], write: Callable[[], None]) -> None:

@@ -40,7 +40,7 @@ def replace_preset(glimmer: Glimmer, path: Path, texts: Mapping[str, str] | None
 
 
 def recover_preset(path: Path) -> None:
-    """Clear away what a process that was killed in `replace_preset` left."""
+    """Clear away what a process that was killed in `replace_preset` left; all hosts call it."""
     new, old = _others(path)
     with first_host_first() as first:
         if not first:

@@ -157,18 +157,16 @@ class Checkpoints(StepCallback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         value = (logs or {}).get(self.monitor)
         complete = self._complete()
-        best = [complete[step]["score"] for step in self._best(complete)]
-        score = None
-        if value is not None and math.isfinite(value):
-            room = len(best) < self.keep_best
-            if room or self._sign * value > self._sign * best[-1]["value"]:
-                score = {"name": self.monitor, "value": float(value)}
-        if score and self._saved == self.step and self.step in complete:
+        score = self._new_score(value, complete)
+        is_there = self._saved == self.step and self.step in complete
+        # The first host decides for all, before it writes what the others have looked at.
+        what = from_hosts(bool(score) + 2 * is_there)[0]
+        if what == 3:
             with first_host_first() as first:
                 if first:
                     write_manifest(self._path(self.step), {**complete[self.step], "score": score})
                     self._remove_old()
-        elif score or self._is_due:
+        elif what == 1 or self._is_due:
             self._save(score)
         if self._hear():
             self.model.stop_training = True
@@ -176,6 +174,7 @@ class Checkpoints(StepCallback):
     def on_train_end(self, logs: Any = None) -> None:
         if self.step > self._saved:
             self._save()
+        self._hear()
 
     @property
     def _is_due(self) -> bool:
@@ -209,6 +208,17 @@ class Checkpoints(StepCallback):
 
         write_on_first_host([*model.variables, *model.optimizer.variables], write)
         self._saved = self.step
+
+    def _new_score(
+        self, value: float | None, complete: dict[int, dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """What is noted of a value of `monitor`, if it is among the best."""
+        if value is None or not math.isfinite(value):
+            return None
+        best = [complete[step]["score"]["value"] for step in self._best(complete)]
+        if len(best) == self.keep_best and self._sign * value <= self._sign * best[-1]:
+            return None
+        return {"name": self.monitor, "value": float(value)}
 
     def _remove_old(self) -> None:
         complete = self._complete()

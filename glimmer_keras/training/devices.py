@@ -9,6 +9,7 @@ import keras
 from glimmer_keras.models.hosts import hosts
 
 DATA, MODEL = "batch", "model"  # Axes of a device mesh.
+NUM_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 HOSTS = (
     "`run.hosts` must be the number of processes that TF_CONFIG (TensorFlow) or "
     "KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID (JAX) tell of."
@@ -54,7 +55,7 @@ def on_devices(
     *,
     shard_dataset: bool = True,
 ) -> Iterator[Any]:
-    """Models made within it are trained by `fit` on several devices, each with a part of the batch.
+    """Models made and trained within it are on several devices, each with a part of the batch.
 
     On JAX through `keras.distribution`: `DataParallel`, or with `model_parallel` over 1
     `ModelParallel` by `layout_map`, where each weight goes to its devices part by part as it is
@@ -62,6 +63,7 @@ def on_devices(
     `keras.distribution.initialize` before. On TensorFlow through `tf.distribute`:
     `MirroredStrategy`, or `MultiWorkerMirroredStrategy` where the environment's TF_CONFIG tells of
     several hosts. A step is the same on any number of devices, but for rounding and dropout.
+    `fit` is within it too, and what writes (`Checkpoints`, `replace_preset`), on all hosts.
 
     Args:
         model_parallel: Devices that share one copy of the model; 1 on TensorFlow. The number of
@@ -103,8 +105,9 @@ def find_hosts(count: int) -> None:
     """Connects with the other hosts, before anything is made, where there are to be several.
 
     On TensorFlow TF_CONFIG in the environment tells of them. On JAX this is
-    `keras.distribution.initialize`, which KERAS_DISTRIBUTION_JOB_ADDRESSES,
-    KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID tell of them, or the TPU.
+    `keras.distribution.initialize`; KERAS_DISTRIBUTION_JOB_ADDRESSES,
+    KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID tell of them, or the TPU,
+    unless it was called before.
 
     Args:
         count: How many there are to be, this one among them.
@@ -112,23 +115,34 @@ def find_hosts(count: int) -> None:
     Raises:
         ValueError: If there are not as many.
     """
-    there = 1
-    if keras.backend.backend() == "jax":
-        there = int(os.environ.get("KERAS_DISTRIBUTION_NUM_PROCESSES", 1))
-        if count > 1:
-            try:
-                keras.distribution.initialize()
-            except (ValueError, RuntimeError) as error:
-                raise ValueError(f"{HOSTS} Received: {count}, and {error}") from error
-            there = hosts()[1]
-    elif keras.backend.backend() == "tensorflow":
+    there = _told_hosts()
+    if keras.backend.backend() == "jax" and count > 1:
+        import jax
+
         try:
-            cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
-            there = sum(len(cluster.get(job, ())) for job in ("chief", "worker")) or 1
-        except (ValueError, AttributeError, TypeError) as error:
-            raise ValueError(f"`TF_CONFIG` must be JSON with a `cluster`: {error}") from error
+            if not jax.distributed.is_initialized():
+                keras.distribution.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{HOSTS} Received: {count}, and {error}") from error
+        there = hosts()[1]
     if there != count:
         raise ValueError(f"{HOSTS} Received: {count}, where there are {there}")
+
+
+def _told_hosts() -> int:
+    """How many the environment tells of."""
+    if keras.backend.backend() == "jax":
+        name, told = NUM_PROCESSES, os.environ.get(NUM_PROCESSES, "1")
+        if not told.isdecimal():
+            raise ValueError(f"`{name}` must be a number. Received: {told!r}")
+        return int(told)
+    if keras.backend.backend() == "tensorflow":
+        try:
+            cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
+            return sum(len(cluster.get(job, ())) for job in ("chief", "worker")) or 1
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ValueError(f"`TF_CONFIG` must be JSON with a `cluster`: {error}") from error
+    return 1
 
 
 def data_shard() -> tuple[int, int]:
@@ -160,11 +174,16 @@ def _distribution(
             f"`model_parallel` must divide the number of devices, {len(devices)}. "
             f"Received: model_parallel={model_parallel}"
         )
+    copies, processes = len(devices) // model_parallel, hosts()[1]
+    if copies % processes and processes % copies:
+        raise ValueError(
+            f"`model_parallel` must leave each of the {processes} hosts whole copies, or each copy "
+            f"whole hosts. Received: model_parallel={model_parallel}, {len(devices)} devices"
+        )
     if model_parallel == 1:
         mesh = keras.distribution.DeviceMesh((len(devices),), (DATA,), devices)
         return keras.distribution.DataParallel(mesh, auto_shard_dataset=shard_dataset)
-    shape = len(devices) // model_parallel, model_parallel
-    mesh = keras.distribution.DeviceMesh(shape, (DATA, MODEL), devices)
+    mesh = keras.distribution.DeviceMesh((copies, model_parallel), (DATA, MODEL), devices)
     return _ModelParallel(
         layout_map=layout_map(mesh), batch_dim_name=DATA, auto_shard_dataset=shard_dataset
     )
@@ -188,12 +207,11 @@ class _ModelParallel(keras.distribution.ModelParallel):
 def _strategy(devices: Sequence[str] | None) -> Any:
     import tensorflow as tf
 
-    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    if resolver.cluster_spec().as_dict():
+    if _told_hosts() > 1:
         if devices is not None:
             raise ValueError(
                 "`devices` must be None with several hosts, which use all they have. "
                 f"Received: devices={list(devices)}"
             )
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy(None if devices is None else list(devices))

@@ -179,13 +179,15 @@ class TrainingRun:
 
     def dev_batches(self, number: int) -> dict[str, Any]:
         """The first `number` batches of each dev task, for `TaskLosses`."""
-        size = self.config.fit.batch_size
+        # Hosts that read parts of a batch read the same rows here, and as many.
+        parts = data_shard()[1]
+        size = self.config.fit.batch_size // parts
         whole = {task.name: task for task in self.data.dev_tokens if len(task) >= size}
         if left := [task.name for task in self.data.dev_tokens if task.name not in whole]:
             logger.warning("Fewer than %d dev examples, no losses of: %s", size, ", ".join(left))
         return {
             name: mixture([task], self.data.passages, size, training=False).take(
-                min(number, len(task) // size)
+                min(number * parts, len(task) // size)
             )
             for name, task in whole.items()
         }

@@ -320,6 +320,21 @@ def test_a_signal_leaves_with_a_checkpoint(trained, tmp_path, number):
     assert_same(state_of(glimmer), trained.state)
 
 
+def test_a_signal_while_the_last_step_is_saved_is_told(trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path, save_every=9)
+    checkpoints.set_model(trained.glimmer)
+    with checkpoints.stop_on_signals():
+        checkpoints.on_train_begin()
+        checkpoints.on_epoch_begin(0)
+        checkpoints.on_train_batch_end(0)
+        checkpoints.on_epoch_end(0)
+        signal.raise_signal(signal.SIGTERM)
+        assert checkpoints.stopped_by is None
+        checkpoints.on_train_end()
+    assert checkpoints.stopped_by == "SIGTERM"
+    assert checkpoints.latest_step() == 1
+
+
 def test_a_wrapped_optimizer_is_another(trained):
     glimmer = make_model()
     glimmer.compile(SkippingOptimizer(keras.optimizers.Adam(0.01)))

@@ -259,8 +259,15 @@ def test_errors():
 
 
 def test_hosts_must_be_those_that_are_told_of(monkeypatch):
+    def fail():
+        raise ValueError("nobody is there")
+
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.delenv("KERAS_DISTRIBUTION_NUM_PROCESSES", raising=False)
+    monkeypatch.setattr(keras.distribution, "initialize", fail)
     find_hosts(1)
-    with pytest.raises(ValueError, match=r"`run.hosts` must be the number of .* Received: 2, "):
+    why = "and nobody is there" if BACKEND == "jax" else "where there are 1"
+    with pytest.raises(ValueError, match=f"`run.hosts` must be the .* Received: 2, {why}"):
         find_hosts(2)
     cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster}))
@@ -271,10 +278,14 @@ def test_hosts_must_be_those_that_are_told_of(monkeypatch):
         find_hosts(1)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="of tf.distribute")
-def test_tf_config_must_be_json(monkeypatch):
+def test_what_tells_of_hosts_must_be_readable(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "worker 1")
-    with pytest.raises(ValueError, match="`TF_CONFIG` must be JSON with a `cluster`"):
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "two")
+    expected = {
+        "jax": "`KERAS_DISTRIBUTION_NUM_PROCESSES` must be a number. Received: 'two'",
+        "tensorflow": "`TF_CONFIG` must be JSON with a `cluster`",
+    }
+    with pytest.raises(ValueError, match=expected[BACKEND]):
         find_hosts(1)
 
 

@@ -1,9 +1,9 @@
-"""Training by several processes, each with devices of its own, which find each other by TCP.
+"""`glimmer train` by several processes with devices of their own, which find each other by TCP.
 
-Run as a program, with the number of a host, of the hosts, a port and a folder, this file is one.
+Run as a program, with a file of settings, a folder, changes to the settings and the step after
+which it gets a SIGTERM, or 0, this file is one of them.
 """
 
-import contextlib
 import csv
 import json
 import os
@@ -11,93 +11,171 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
+import yaml
+from fictional_world import make_world, write_world
 
-from glimmer_keras.models.hosts import from_hosts, hosts
-from glimmer_keras.pipelines import replace_preset
-from glimmer_keras.training import Checkpoints, TrainingLog, data_shard, on_devices
+import glimmer_keras
+from glimmer_keras.cli.main import main
+from glimmer_keras.models.hosts import first_host_first, from_hosts, hosts
+from glimmer_keras.models.sizes import T5_SIZES
+from glimmer_keras.training import TrainingRun
+from glimmer_keras.training.step_callback import StepCallback
 
 BACKEND = keras.backend.backend()
-HOSTS, STEPS, STOP = 2, 12, 5
-# Devices that share a copy, before and after a stop. On JAX each host has two.
-MODEL_PARALLEL = {"jax": [1, 4], "tensorflow": [1, 1]}
+TOKENIZER = Path(glimmer_keras.__file__).parent / "presets/tiny_world/assets/tokenizer"
+MICRO = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 4, "hidden_dim": 8}
+MICRO |= {"intermediate_dim": 8, "key_value_dim": 2}
+HOSTS, STEPS, STOP = 2, 8, 3
 
 
-def connect(host, count, port):
-    if keras.backend.backend() == "jax":
+class Signal(StepCallback):
+    """Sends itself a SIGTERM after a step; tells what hosts tell each other."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.after = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.step == self.after:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def on_train_end(self, logs=None):
+        own, count = hosts()
+        assert from_hosts(10 + own) == [10 + number for number in range(count)]
+        if count > 1:
+            kind = OSError if own == 0 else RuntimeError
+            with pytest.raises(kind), first_host_first():
+                raise OSError("a full disk")
+
+
+def child(file, folder, changes, stop):
+    """What this file does as a program."""
+    if BACKEND == "jax":
         import jax
 
         jax.config.update("jax_num_cpu_devices", 2)
-        keras.distribution.initialize(f"localhost:{port}", count, host)
-    else:
-        workers = [f"localhost:{port + number}" for number in range(count)]
-        task = {"type": "worker", "index": host}
-        os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
+    T5_SIZES["tiny"] = MICRO
+    fit = TrainingRun.fit
+    TrainingRun.fit = lambda self, callbacks: fit(self, [*callbacks, Signal(stop)])
+    return main(["train", file, "--output", folder, "--set", *changes])
 
 
-def train(folder, last, stop=None):
-    """Losses of the steps to `last`; the second host has a SIGTERM after step `stop`."""
-    import tensorflow as tf
-    from test_devices import batches, make_model
+def told(ports):
+    """Environments of hosts that find each other at some ports."""
+    addresses = [f"localhost:{port}" for port in ports]
+    for host in range(len(ports)):
+        if BACKEND == "jax":
+            prefix = "KERAS_DISTRIBUTION_"
+            yield {
+                f"{prefix}JOB_ADDRESSES": ",".join(addresses),
+                f"{prefix}NUM_PROCESSES": str(len(ports)),
+                f"{prefix}PROCESS_ID": str(host),
+            }
+        else:
+            task = {"type": "worker", "index": host}
+            yield {"TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task})}
 
-    losses = []
 
-    def note(_, logs):
-        losses.append({name: float(value) for name, value in logs.items()})
-        if hosts()[0] == 1 and len(losses) == stop:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    glimmer = make_model()
-    checkpoints = Checkpoints(folder / "checkpoints", save_every=100)
-    first = checkpoints.restore(glimmer)
-    part, parts = data_shard()
-
-    def own(*batch):
-        rows = batch[1].shape[0] // parts
-        return tf.nest.map_structure(lambda x: x[part * rows :][:rows], batch)
-
-    log = TrainingLog(folder / "log.csv", 1, first)
-    noting = keras.callbacks.LambdaCallback(on_epoch_end=note)
-    with checkpoints.stop_on_signals():
-        glimmer.fit(
-            batches(first, last).map(own),
-            epochs=last - first,
-            steps_per_epoch=1,
-            verbose=0,
-            callbacks=[noting, log, checkpoints],
+def run(file, folder, count, changes=("run.hosts=1",), stop=0):
+    """What each of some processes said; the last one gets the signal after step `stop`."""
+    sockets = [socket.socket() for _ in range(count)]
+    for free in sockets:
+        free.bind(("localhost", 0))
+    ports = [free.getsockname()[1] for free in sockets]
+    for free in sockets:
+        free.close()
+    processes, said = [], []
+    for host, environment in enumerate(told(ports) if count > 1 else [{}]):
+        own = str(stop if host == count - 1 else 0)
+        said.append((folder.parent / f"{folder.name}-{host}.txt").open("w+"))
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, __file__, str(file), str(folder), json.dumps(changes), own],
+                stdout=said[-1],
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+            )
         )
-    replace_preset(glimmer, folder / "preset")
-    return {"losses": losses, "stopped": checkpoints.stopped_by, "part": [part, parts]}
+    expected = 128 + signal.SIGTERM if stop else 0
+    try:
+        # One that fails leaves the others waiting.
+        while any(process.poll() is None for process in processes):
+            if any(process.poll() not in (None, expected) for process in processes):
+                break
+            time.sleep(0.1)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    texts = []
+    for file in said:
+        file.seek(0)
+        texts.append(file.read())
+        file.close()
+    assert [process.returncode for process in processes] == [expected] * count, "".join(texts)
+    return texts
 
 
-def child(host, count, port, folder):
-    """What this file does as a program: prints JSON of what it did."""
-    backend = keras.backend.backend()
-    several = count > 1
-    with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as scope:
-        if several:
-            connect(host, count, port)
-        found = []
-        for model_parallel, last, stop in zip(
-            MODEL_PARALLEL[backend] if several else [1],
-            [STEPS, STEPS] if several else [STEPS],
-            [STOP, None] if several else [None],
-            strict=True,
-        ):
-            if backend == "jax" or not found:  # TensorFlow wants one strategy of several hosts.
-                scope.close()
-                scope.enter_context(on_devices(model_parallel, shard_dataset=backend != "jax"))
-            found.append(train(folder, last, stop))
-            found[-1]["told"] = from_hosts(10 + host)
-    print(json.dumps(found))
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    world = tmp_path_factory.mktemp("world")
+    write_world(make_world(0, people=10, places=10, works=10), world)
+    settings = {"live_proportion": "1/2", "rerank_proportion": "1/4", "num_selected": 1}
+    model = {"size": "tiny", "tokenizer": str(TOKENIZER / "vocabulary.spm")}
+    model |= {"settings": {**settings, "dropout": 0.0, "vocabulary_size": 992}}
+    model |= {"question_length": 12, "passage_length": 24, "answer_length": 4}
+    data = {"folder": str(world), "tasks": ["qa", "verify"], "num_passages": 3, "dev_limit": 8}
+    fit = {"steps": STEPS, "batch_size": 8, "learning_rate": 1e-2}
+    runs = {"log_every": 1, "save_every": 100, "evaluate_every": 4}
+    path = tmp_path_factory.mktemp("config") / "config.yaml"
+    path.write_text(yaml.safe_dump({"model": model, "data": data, "fit": fit, "run": runs}))
+    return path
 
 
-def arrays(file):
+@pytest.fixture(scope="module")
+def one(file, tmp_path_factory):
+    """Folder of what one process does in one go."""
+    folder = tmp_path_factory.mktemp("one") / "run"
+    run(file, folder, 1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def several(file, tmp_path_factory):
+    """Folder of what two hosts do, which are stopped; and what each said then and later.
+
+    On JAX all four devices share one copy of the model after that.
+    """
+    folder = tmp_path_factory.mktemp("several") / "run"
+    changes = [f"run.hosts={HOSTS}"]
+    stopped = run(file, folder, HOSTS, changes, stop=STOP)
+    if BACKEND == "jax":
+        changes.append("run.model_parallel=4")
+    return folder, stopped, run(file, folder, HOSTS, changes)
+
+
+def rows(folder):
+    """Of log.csv, without the speeds; empty cells left out."""
+    with (folder / "log.csv").open() as log:
+        return [
+            {
+                name: float(value)
+                for name, value in row.items()
+                if value and not name.endswith("_per_second")
+            }
+            for row in csv.DictReader(log)
+        ]
+
+
+def arrays(path):
     """All of an HDF5 file, by name."""
     found = {}
 
@@ -105,95 +183,51 @@ def arrays(file):
         if isinstance(item, h5py.Dataset):
             found[name] = item[()]
 
-    file.visititems(keep)
+    with h5py.File(path) as opened:
+        opened.visititems(keep)
     return found
 
 
-def start(folder, count):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(host), str(count), str(port), str(folder)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for host in range(count)
-    ]
-    try:
-        said = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0] * count
-    return [json.loads(text.splitlines()[-1]) for text in said]
+def test_steps_and_scores_are_those_of_one_process(one, several):
+    expected, found = rows(one), rows(several[0])
+    losses = [row["loss"] for row in expected if "loss" in row]
+    assert len(losses) == STEPS
+    assert losses[-1] < 0.95 * losses[0]
+    assert [row["step"] for row in expected if "val_average" in row] == [4, 8]
+    assert len(found) == len(expected)
+    for of_one, of_several in zip(expected, found, strict=True):
+        assert of_several == pytest.approx(of_one, abs=1e-4, rel=1e-4)
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory):
-    """What one process with one device does in one go."""
-    folder = tmp_path_factory.mktemp("one")
-    return start(folder, 1)[0][0], folder
+def test_a_signal_to_one_host_stops_all(several):
+    _, stopped, _ = several
+    for text in stopped:
+        assert f"glimmer: SIGTERM: stopped after step {STOP}; the same command goes on" in text
 
 
-@pytest.fixture(scope="module")
-def several(tmp_path_factory):
-    """What each host does, before and after the stop."""
-    folder = tmp_path_factory.mktemp("several")
-    return start(folder, HOSTS), folder
-
-
-def test_all_hosts_have_the_losses_of_one_process(one, several):
-    expected = one[0]["losses"]
-    assert expected[-1]["loss"] < 0.95 * expected[0]["loss"]
-    for before, after in several[0]:
-        found = before["losses"] + after["losses"]
-        assert len(found) == len(expected) == STEPS
-        for of_one, of_several in zip(expected, found, strict=True):
-            assert of_several == pytest.approx(of_one, abs=1e-4, rel=1e-4)
-
-
-def test_a_signal_to_one_host_stops_all_with_one_checkpoint(several):
-    for before, after in several[0]:
-        assert (before["stopped"], after["stopped"]) == ("SIGTERM", None)
-        assert len(before["losses"]) == STOP
-
-
-def test_each_host_reads_its_part(several):
-    parts = [[stretch["part"] for stretch in host] for host in several[0]]
-    # All devices of the second stretch share one copy of the model, and one batch.
-    expected = {"jax": [[[0, 2], [0, 1]], [[1, 2], [0, 1]]], "tensorflow": [[[0, 1]] * 2] * 2}
-    assert parts == expected[BACKEND]
-
-
-def test_hosts_tell_each_other(several):
-    assert [stretch["told"] for host in several[0] for stretch in host] == [[10, 11]] * 4
+def test_the_first_host_tells_the_end(several):
+    _, _, (first, other) = several
+    assert "preset: trained" in first
+    assert "preset: trained" not in other
 
 
 def test_the_first_host_writes_what_one_process_would(one, several):
-    names = ["checkpoints", "log.csv", "preset"]
-    rows, weights = [], []
-    for _, folder in (one, several):
-        assert sorted(path.name for path in folder.iterdir()) == names
-        with (folder / "log.csv").open() as file:
-            rows.append([float(row["loss"]) for row in csv.DictReader(file)])
-        with h5py.File(folder / "checkpoints" / f"step-{STEPS:08d}" / "model.weights.h5") as file:
-            weights.append(arrays(file))
-        with h5py.File(folder / "preset" / "model.weights.h5") as file:
-            preset = arrays(file)
-            assert len(preset) > 20
-            for name, array in preset.items():
-                (trained,) = (weights[-1][key] for key in weights[-1] if key.endswith(name))
-                np.testing.assert_array_equal(array, trained)
-    np.testing.assert_allclose(*rows, rtol=1e-4)
+    folder, _, _ = several
+    expected = ["best", "checkpoints", "config.yaml", "data", "events", "log.csv", "preset"]
+    weights = []
+    for written in (one, folder):
+        assert sorted(path.name for path in written.iterdir()) == expected
+        last = written / "checkpoints" / f"step-{STEPS:08d}"
+        weights.append(arrays(last / "model.weights.h5"))
+        preset = arrays(written / "preset" / "model.weights.h5")
+        assert len(preset) > 20
+        for name, array in preset.items():
+            (trained,) = (weights[-1][key] for key in weights[-1] if key.endswith(name))
+            np.testing.assert_array_equal(array, trained)
     assert weights[0].keys() == weights[1].keys()
     for name, array in weights[0].items():
         np.testing.assert_allclose(weights[1][name], array, atol=1e-3, err_msg=name)
 
 
 if __name__ == "__main__":
-    host, count, port = map(int, sys.argv[1:4])
-    child(host, count, port, Path(sys.argv[4]))
+    sys.exit(child(*sys.argv[1:3], json.loads(sys.argv[3]), int(sys.argv[4])))
