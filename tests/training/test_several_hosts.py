@@ -28,6 +28,8 @@ from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.training import TrainingRun
 from glimmer_keras.training.step_callback import StepCallback
 
+pytestmark = pytest.mark.slow  # five processes, each of which compiles
+
 BACKEND = keras.backend.backend()
 TOKENIZER = Path(glimmer_keras.__file__).parent / "presets/tiny_world/assets/tokenizer"
 MICRO = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 4, "hidden_dim": 8}
