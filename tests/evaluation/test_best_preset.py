@@ -1,30 +1,13 @@
-from pathlib import Path
-
 import pytest
 
 from glimmer_keras.evaluation.best_preset import BestPreset
-
-
-class Model:
-    """Saves its number; where `fails`, half of it only."""
-
-    variables = ()
-
-    def __init__(self, number, fails=False):
-        self.number, self.fails = number, fails
-
-    def save_to_preset(self, path):
-        Path(path, "assets").mkdir(parents=True)
-        Path(path, "config.json").write_text("{}")
-        if self.fails:
-            raise KeyboardInterrupt
-        Path(path, "assets", "weights").write_text(str(self.number))
+from tests import NumberedModel
 
 
 @pytest.fixture
 def best(tmp_path):
     best = BestPreset(tmp_path / "run" / "best")
-    best.replace(Model(1), {"average": 0.1})
+    best.replace(NumberedModel(1), {"average": 0.1})
     return best
 
 
@@ -37,13 +20,13 @@ def held(best):
 
 def test_it_is_replaced_with_its_record(best):
     assert held(best) == (1, {"average": 0.1})
-    best.replace(Model(2), {"average": 0.2})
+    best.replace(NumberedModel(2), {"average": 0.2})
     assert held(best) == (2, {"average": 0.2})
 
 
 def test_one_that_is_half_written_is_cleared_away(best):
     with pytest.raises(KeyboardInterrupt):
-        best.replace(Model(2, fails=True), {"average": 0.2})
+        best.replace(NumberedModel(2, fails=True), {"average": 0.2})
     assert held(BestPreset(best.path)) == (1, {"average": 0.1})
 
 

@@ -1,32 +1,16 @@
 import os
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from glimmer_keras.pipelines import recover_preset, replace_preset
-
-
-class Model:
-    """Saves its number; where `fails`, half of it only."""
-
-    variables = ()
-
-    def __init__(self, number, fails=False):
-        self.number, self.fails = number, fails
-
-    def save_to_preset(self, path):
-        Path(path, "assets").mkdir(parents=True)
-        Path(path, "config.json").write_text("{}")
-        if self.fails:
-            raise KeyboardInterrupt
-        Path(path, "assets", "weights").write_text(str(self.number))
+from tests import NumberedModel
 
 
 @pytest.fixture
 def preset(tmp_path):
     path = tmp_path / "run" / "preset"
-    replace_preset(Model(1), path, {"note": "one"})
+    replace_preset(NumberedModel(1), path, {"note": "one"})
     return path
 
 
@@ -38,13 +22,13 @@ def held(path):
 
 def test_it_is_replaced_whole(preset):
     assert held(preset) == (1, "one")
-    replace_preset(Model(2), preset, {"note": "two"})
+    replace_preset(NumberedModel(2), preset, {"note": "two"})
     assert held(preset) == (2, "two")
 
 
 def test_one_that_is_half_written_is_cleared_away(preset):
     with pytest.raises(KeyboardInterrupt):
-        replace_preset(Model(2, fails=True), preset, {"note": "two"})
+        replace_preset(NumberedModel(2, fails=True), preset, {"note": "two"})
     assert (preset / "note").read_text() == "one"
     recover_preset(preset)
     assert held(preset) == (1, "one")
@@ -62,6 +46,6 @@ def test_a_kill_between_renames_loses_nothing(preset, monkeypatch, renames, numb
 
     with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
         patched.setattr(os, "rename", killed)
-        replace_preset(Model(2), preset, {"note": "two"})
+        replace_preset(NumberedModel(2), preset, {"note": "two"})
     recover_preset(preset)
     assert held(preset) == (number, {1: "one", 2: "two"}[number])
