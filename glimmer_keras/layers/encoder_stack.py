@@ -120,20 +120,21 @@ class EncoderStack(keras.layers.Layer):
         shape = ops.shape(states)
         x = ops.reshape(ops.cast(states, self.compute_dtype), (-1, *shape[-2:]))
         mask = ops.reshape(ops.cast(padding_mask, "bool"), (-1, 1, 1, shape[-2]))
-        group = 0 if training else group_size(*x.shape[:2])
+        group = group_size(*x.shape[:2]) if self.rematerialize or not training else 0
         if group:
-            grouped = [ops.reshape(t, (-1, group, *t.shape[1:])) for t in (x, mask)]
-            x = ops.map(lambda part: self._run(part[0], part[1], bias, training), grouped)
+            x, mask = (ops.reshape(t, (-1, group, *t.shape[1:])) for t in (x, mask))
+        if training and self.rematerialize:
+            for block in self.blocks:
+                x = rematerialized(block, in_groups=bool(group))(x, mask, bias)
+        elif group:
+            x = ops.map(lambda part: self._run(part[0], part[1], bias, training), [x, mask])
         else:
             x = self._run(x, mask, bias, training)
         return ops.reshape(x, shape)
 
     def _run(self, x, mask, bias, training):
         for block in self.blocks:
-            if training and self.rematerialize:
-                x = rematerialized(block)(x, mask, bias)
-            else:
-                x = block(x, attention_mask=mask, bias=bias, training=training)
+            x = block(x, attention_mask=mask, bias=bias, training=training)
         return x
 
     def compute_output_shape(self, states_shape, *args, **kwargs):

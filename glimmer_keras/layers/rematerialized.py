@@ -5,7 +5,7 @@ from keras import ops
 DRAWS = 8
 
 
-def rematerialized(block):
+def rematerialized(block, in_groups=False):
     """A block as a function that keeps its inputs alone for the backward pass, and runs anew there.
 
     `keras.remat` with the seeds of dropout drawn before. Otherwise the second run would draw other
@@ -13,6 +13,8 @@ def rematerialized(block):
 
     Args:
         block: a built layer.
+        in_groups: bool. Whether the first two arguments, states and mask, have groups in front,
+            to run one after another. XLA's CPU compiler merges two runs of a block, but not loops.
 
     Returns:
         A function of the block's positional arguments, run with `training=True`.
@@ -21,24 +23,37 @@ def rematerialized(block):
     seeds = [v for v in block.variables if not any(v is weight for weight in weights)]
 
     def call(*inputs):
-        drawn = []
-        for seed in seeds:
-            # (seed, counter): the counters of two calls are `DRAWS` apart.
-            drawn.append((seed, seed.value * ops.cast([1, DRAWS], seed.dtype)))
-            seed.assign(seed.value + ops.cast([0, 1], seed.dtype))
-        leaves = keras.tree.flatten(inputs)
-        # TensorFlow takes what has a gradient; the rest, masks and seeds, is closed over.
-        masks = [keras.backend.standardize_dtype(leaf.dtype) == "bool" for leaf in leaves]
-
-        def run(values, floats):
-            rest = iter(floats)
-            whole = [x if fixed else next(rest) for x, fixed in zip(leaves, masks, strict=True)]
-            state = [*zip(weights, values, strict=True), *drawn]
-            with keras.StatelessScope(state_mapping=state):
-                return block(*keras.tree.pack_sequence_as(inputs, whole), training=True)
-
         values = [ops.convert_to_tensor(weight.value) for weight in weights]
-        floats = [leaf for leaf, fixed in zip(leaves, masks, strict=True) if not fixed]
-        return keras.remat(run)(values, floats)
+
+        def once(inputs, drawn):
+            leaves = keras.tree.flatten(inputs)
+            # TensorFlow takes what has a gradient; the rest, masks and seeds, is closed over.
+            masks = [keras.backend.standardize_dtype(leaf.dtype) == "bool" for leaf in leaves]
+
+            def run(values, floats):
+                rest = iter(floats)
+                whole = [x if fixed else next(rest) for x, fixed in zip(leaves, masks, strict=True)]
+                state = [*zip(weights, values, strict=True), *zip(seeds, drawn, strict=True)]
+                with keras.StatelessScope(state_mapping=state):
+                    return block(*keras.tree.pack_sequence_as(inputs, whole), training=True)
+
+            floats = [leaf for leaf, fixed in zip(leaves, masks, strict=True) if not fixed]
+            return keras.remat(run)(values, floats)
+
+        if not in_groups:
+            return once(inputs, [_draw(seed, 1)[0] for seed in seeds])
+        states, mask, *rest = inputs
+        drawn = [_draw(seed, states.shape[0]) for seed in seeds]
+        return ops.map(
+            lambda group: once((group[0], group[1], *rest), group[2:]), [states, mask, *drawn]
+        )
 
     return call
+
+
+def _draw(seed, runs):
+    """The generator's state for each of some runs, whose counters are `DRAWS` apart."""
+    steps = ops.cast([[0, i] for i in range(runs)], seed.dtype)
+    drawn = (seed.value + steps) * ops.cast([1, DRAWS], seed.dtype)
+    seed.assign(seed.value + ops.cast([0, runs], seed.dtype))
+    return drawn
