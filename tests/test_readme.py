@@ -1,4 +1,4 @@
-"""What README.md tells a newcomer to type works. Blocks under `<!-- not run: why -->` are left."""
+"""What the README files tell to type works. Blocks under `<!-- not run: why -->` are left."""
 
 import functools
 import importlib.util
@@ -15,7 +15,11 @@ import pytest
 from glimmer_keras.cli.main import make_parser
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "recipes/benchmarked/README.md")
+}
+README = PAGES["README.md"]
 FENCE = re.compile(
     r"^(?:<!-- not run:(?P<reason>.*?)-->\s*?\n+)?"
     r"(?P<indent>[ \t]*)```(?P<language>\w*)[ \t]*\n(?P<text>.*?)^[ \t]*```[ \t]*$",
@@ -95,18 +99,29 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
-def test_commands_exist():
-    commands = [words for _, text in blocks_of(README, "bash") for words in commands_of(text)]
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_exist(page):
+    blocks = blocks_of(PAGES[page], "bash")
+    commands = [words for _, text in blocks for words in commands_of(text)]
     assert commands
     for words in commands:
         check_command(words)
 
 
-def test_blocks_name_their_language_and_reasons_are_given():
-    fences = list(FENCE.finditer(README))
-    assert 2 * len(fences) == len(re.findall(r"^[ \t]*```", README, re.MULTILINE))
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[page])
+    assert links
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_blocks_name_their_language_and_reasons_are_given(page):
+    text = PAGES[page]
+    fences = list(FENCE.finditer(text))
+    assert 2 * len(fences) == len(re.findall(r"^[ \t]*```", text, re.MULTILINE))
     assert [fence["text"] for fence in fences if not fence["language"]] == []
-    reasons = re.findall(r"<!-- not run:(.*?)-->", README)
+    reasons = re.findall(r"<!-- not run:(.*?)-->", text)
     assert all(reason.strip() for reason in reasons)
     assert len(reasons) == sum(fence["reason"] is not None for fence in fences)
 
