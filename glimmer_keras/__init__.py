@@ -1,12 +1,14 @@
 """FiD, LUMEN and GLIMMER as one Keras model."""
 
 from glimmer_keras import data as data
+from glimmer_keras import distribution as distribution
 from glimmer_keras import evaluation as evaluation
 from glimmer_keras import layers as layers
 from glimmer_keras import losses as losses
 from glimmer_keras import memory as memory
 from glimmer_keras import metrics as metrics
 from glimmer_keras import models as models
+from glimmer_keras import optimizers as optimizers
 from glimmer_keras import pipelines as pipelines
 from glimmer_keras import retrieval as retrieval
 from glimmer_keras import serving as serving

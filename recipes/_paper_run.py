@@ -20,8 +20,9 @@ from _write import write
 
 from glimmer_keras import Glimmer
 from glimmer_keras.data import mixture
+from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.pipelines import TrainingData, predict
-from glimmer_keras.training import Adafactor, Checkpoints
+from glimmer_keras.training import Checkpoints
 
 STRETCHES = 10  # of a training, each of which leaves its mean losses
 

@@ -19,8 +19,9 @@ import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Task, mixture
 from glimmer_keras.models.fingerprint import tokenizer_fingerprint
 from glimmer_keras.models.t5_weights import quiet_masks, to_t5
+from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.pipelines import tokenize
-from glimmer_keras.training import Adafactor, Checkpoints, keep_freed_memory
+from glimmer_keras.training import Checkpoints, keep_freed_memory
 
 WARMUP_STEPS = 100
 STEPS_SHOWN = 250

@@ -32,8 +32,8 @@ from rich.console import Console
 from rich.table import Table
 
 from glimmer_keras import Glimmer
+from glimmer_keras.distribution import layout_map
 from glimmer_keras.models.sizes import SYSTEMS, T5_SIZES
-from glimmer_keras.training import layout_map
 
 GIGABYTE = 1e9
 DAY = 24 * 3600

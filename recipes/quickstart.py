@@ -72,7 +72,7 @@ def main(argv=None):
     glimmer.backbone.print_layers(console.print)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, args.steps, alpha=0.05)
     glimmer.compile(
-        gk.training.Adafactor(rate),
+        gk.optimizers.Adafactor(rate),
         distillation_temperature=TEMPERATURE,
     )
     train_tokens, passages = tokenize(train, corpus, glimmer.preprocessor)

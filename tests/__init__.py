@@ -1,5 +1,8 @@
+import json
 import os
 from pathlib import Path
+
+from glimmer_keras.utils.manifest import encode_manifest
 
 # JAX compiles each operation of an eager step apart, which takes longer than compiling the step.
 EAGERLY = os.environ.get("KERAS_BACKEND") != "jax"
@@ -19,3 +22,11 @@ class NumberedModel:
         if self.fails:
             raise KeyboardInterrupt
         Path(path, "assets", "weights").write_text(str(self.number))
+
+
+def change_manifest(file, version=1, **changes):
+    """Write a manifest again with other entries, as a program that is right about its checksum."""
+    content = json.loads(file.read_text())
+    for name in ("format_version", "sha256"):
+        del content[name]
+    file.write_bytes(encode_manifest({**content, **changes}, version))

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "glimmer_keras"
 
-BASE = {"layers", "losses", "data", "memory", "retrieval", "metrics"}
+GROUND = {"utils"}
+ALONE = {"layers", "losses", "optimizers", "data", "memory", "retrieval", "metrics"}
+BASE = GROUND | {"distribution"} | ALONE
 BELOW_WINGS = BASE | {"models", "pipelines"}
 WINGS = {"training", "evaluation", "serving"}
 # What each folder may import from the house, besides itself.
 HOUSE = {
-    **{name: set() for name in BASE},
-    "models": {"layers", "losses"},
+    "utils": set(),
+    "distribution": GROUND,
+    **{name: GROUND for name in ALONE},
+    "optimizers": GROUND | {"distribution"},
+    "models": GROUND | {"distribution", "layers", "losses", "optimizers"},
     "pipelines": BASE | {"models"},
     **{name: BELOW_WINGS for name in WINGS},
     "cli": BELOW_WINGS | WINGS,
@@ -26,14 +32,17 @@ HOUSE = {
 }
 # Packages from outside that the lower floors may import, besides the standard library.
 OUTSIDE = {
+    "utils": {"filelock", "rich", "tensorstore"},
+    "distribution": {"jax", "keras", "numpy", "tensorflow"},
     "layers": {"keras"},
     "losses": {"keras"},
+    "optimizers": {"keras"},
     "models": {
         *("huggingface_hub", "jax", "keras", "keras_hub", "numpy", "safetensors", "tensorflow")
     },
-    "data": {"numpy", "rich", "tensorflow"},
-    "memory": {"numpy", "rich", "tensorstore"},
-    "retrieval": {"bm25s", "faiss", "numpy", "rich", "tensorstore"},
+    "data": {"numpy", "tensorflow"},
+    "memory": {"numpy", "tensorstore"},
+    "retrieval": {"bm25s", "faiss", "numpy", "tensorstore"},
     "metrics": {"numpy"},
 }
 LOADED_ON_DEMAND = {"torch", "bm25s", "faiss", "tensorstore", "apache_beam", "tensorflow_text"}
@@ -91,6 +100,10 @@ def test_imports_run_down_only():
         ("layers/a.py", "def f():\n    import glimmer_keras.losses"),
         ("layers/a.py", "import numpy as np"),
         ("layers/a.py", "from ..data import corpus"),
+        ("utils/a.py", "from glimmer_keras.data import Corpus"),
+        ("utils/a.py", "import numpy"),
+        ("distribution/a.py", "from glimmer_keras.models import Glimmer"),
+        ("optimizers/a.py", "from glimmer_keras.layers import Attention"),
         ("layers/deep/a.py", "from ... import memory"),
         ("losses/a.py", "from glimmer_keras import layers"),
         ("losses/a.py", "import glimmer_keras"),
@@ -115,6 +128,8 @@ def test_the_checker_sees(path, source):
     [
         ("__init__.py", "from glimmer_keras import layers as layers"),
         ("layers/a.py", "import math\nfrom keras import ops\nfrom .b import B"),
+        ("data/a.py", "from glimmer_keras.utils.files import write_file"),
+        ("optimizers/a.py", "from glimmer_keras.distribution.replicas import num_replicas"),
         ("models/__init__.py", "from glimmer_keras.models.sizes import a\nimport keras_hub"),
         ("pipelines/a.py", "from glimmer_keras import memory, models\nimport keras"),
         ("training/a.py", "from glimmer_keras.data import mixture"),
@@ -123,6 +138,21 @@ def test_the_checker_sees(path, source):
 )
 def test_the_checker_lets_pass(path, source):
     assert complaints(path, source) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "home"),
+    [
+        (r"os\.(replace|rename)\(", "glimmer_keras/utils/files.py"),
+        (r"format_version", "glimmer_keras/utils/manifest.py"),
+        (r"rich\.progress", "glimmer_keras/utils/progress.py"),
+        (r"filelock", "glimmer_keras/utils/locks.py"),
+    ],
+)
+def test_each_mechanism_has_one_home(pattern, home):
+    sources = [*PACKAGE.rglob("*.py"), *(ROOT / "recipes").rglob("*.py")]
+    users = [path for path in sources if re.search(pattern, path.read_text(encoding="utf-8"))]
+    assert [str(path.relative_to(ROOT)) for path in users] == [home]
 
 
 def test_every_test_file_is_collected():

@@ -12,7 +12,7 @@ from glimmer_keras.cli.encode import add_batch_argument, add_corpus_arguments, c
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines import append_corpus
-from glimmer_keras.pipelines.passage_progress import PassageProgress
+from glimmer_keras.utils.progress import Progress
 
 HELP = "look at a memory store, check it, add to it, delete from it"
 
@@ -71,7 +71,7 @@ def _shown(value: Any) -> str:
 def _verify(args: argparse.Namespace) -> int:
     store = MemoryStore.open(args.store)
     info = store.info()
-    with PassageProgress("Verifying", info["passages"] + info["deleted"]) as shown:
+    with Progress("Verifying", info["passages"] + info["deleted"], "passages") as shown:
         damage = store.verify(lambda done, total: shown.advance(done - shown.done))
     for line in damage:
         print(line)

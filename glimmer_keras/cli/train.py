@@ -6,9 +6,9 @@ import sys
 
 from rich.console import Console
 
+from glimmer_keras.distribution.hosts import hosts
 from glimmer_keras.evaluation import EvaluateByGeneration, score_table
 from glimmer_keras.evaluation import evaluate as evaluate_tasks
-from glimmer_keras.models.hosts import hosts
 from glimmer_keras.training import TaskLosses, TrainingConfig, TrainingRun, keep_freed_memory
 
 HELP = "train a reader as a file of settings says; the same command goes on with a run"

@@ -2,22 +2,21 @@ import hashlib
 import json
 import mmap
 import os
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import overload
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from glimmer_keras.data.corpus import Corpus, passage_line
 from glimmer_keras.data.passage import Passage
-from glimmer_keras.data.sync import sync
+from glimmer_keras.utils.files import new_folder
+from glimmer_keras.utils.manifest import read_manifest, write_manifest
+from glimmer_keras.utils.progress import track
 
-FORMAT_VERSION = 1
-MANIFEST, PASSAGES = "manifest.json", "passages.jsonl"
+VERSION = 1
+PASSAGES = "passages.jsonl"
 ARRAYS = ("offsets", "ids", "id_rows", "pages", "page_rows")
 
 
@@ -45,20 +44,10 @@ class DiskCorpus(Corpus):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         folder = Path(path)
-        if not (folder / MANIFEST).is_file():
-            raise FileNotFoundError(
-                f"`path` must be a folder of `DiskCorpus.write`, with a {MANIFEST}. "
-                f"Received: path={str(path)!r}"
-            )
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{folder}: `format_version` must be {FORMAT_VERSION}. "
-                f"Received: {manifest.get('format_version')}"
-            )
+        manifest = read_manifest(
+            path, "a folder of `DiskCorpus.write`", VERSION, ("fingerprint", "passages")
+        )
         self.path = os.fspath(path)
-        if absent := {"fingerprint", "passages"} - manifest.keys():
-            raise ValueError(f"{folder / MANIFEST} must state {' and '.join(sorted(absent))}")
         self.fingerprint = manifest["fingerprint"]
         offsets, ids, id_rows, pages, page_rows = (
             np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
@@ -93,18 +82,8 @@ class DiskCorpus(Corpus):
             FileExistsError: If `path` is there already.
             ValueError: If there is no passage, or two share an id.
         """
-        folder = Path(path)
-        if folder.exists():
-            raise FileExistsError(f"`path` must not be there yet. Received: path={str(path)!r}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-            work = Path(temporary) / "corpus"
-            work.mkdir()
+        with new_folder(path) as work:
             _write(work, passages, progress)
-            for file in [*work.iterdir(), work]:
-                sync(file)
-            os.rename(work, folder)
-        sync(folder.parent)
         return cls(path)
 
     def __len__(self) -> int:
@@ -154,17 +133,9 @@ def _same_hash(hashes: np.ndarray, rows: np.ndarray, text: str) -> list[int]:
 
 def _write(work: Path, passages: Iterable[Passage], progress: bool) -> None:
     offsets, ids, pages, page_rows = array("q", [0]), array("Q"), array("Q"), array("i")
-    digest, console = hashlib.sha256(), Console(stderr=True)
-    shown = track(
-        passages,
-        "Writing passages",
-        total=None,
-        console=console,
-        transient=True,
-        disable=not (progress and console.is_terminal),
-    )
+    digest = hashlib.sha256()
     with (work / PASSAGES).open("wb") as file:
-        for row, passage in enumerate(shown):
+        for row, passage in enumerate(track(passages, "Writing", "passages", show=progress)):
             line = passage_line(passage)
             digest.update(line)
             file.write(line)
@@ -181,12 +152,7 @@ def _write(work: Path, passages: Iterable[Passage], progress: bool) -> None:
     found = (np.array(offsets, "int64"), id_hashes, id_rows, *_sorted(pages, owners))
     for name, values in zip(ARRAYS, found, strict=True):
         np.save(work / f"{name}.npy", values, allow_pickle=False)
-    manifest = {
-        "format_version": FORMAT_VERSION,
-        "passages": len(ids),
-        "fingerprint": digest.hexdigest(),
-    }
-    (work / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    write_manifest(work, {"passages": len(ids), "fingerprint": digest.hexdigest()}, VERSION)
 
 
 def _sorted(hashes: array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

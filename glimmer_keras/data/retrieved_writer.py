@@ -9,11 +9,13 @@ import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.retrieved import fit_columns
-from glimmer_keras.data.sync import sync
 from glimmer_keras.data.task import Task
+from glimmer_keras.utils.files import publish_folder, write_file
+from glimmer_keras.utils.manifest import CorruptFileError, read_manifest, write_manifest
 
-FORMAT_VERSION = 1
-MANIFEST, PROGRESS = "manifest.json", "progress.json"
+VERSION = 1
+PROGRESS = "progress.json"
+WHAT = "a folder of retrieval results"
 DTYPES = {"rows": "int32", "scores": "float32"}
 
 
@@ -52,7 +54,6 @@ class RetrievedWriter:
         self.path = Path(path)
         self._work = self.path.with_name(f"{self.path.name}.part")
         self._manifest = {
-            "format_version": FORMAT_VERSION,
             "task": task.fingerprint,
             "corpus": corpus.fingerprint,
             "examples": len(task),
@@ -82,15 +83,12 @@ class RetrievedWriter:
                 f"`finish` must come after all {self._manifest['examples']} examples. "
                 f"Received: {self.done} were written"
             )
-        for file in [*self._work.iterdir(), self._work]:
-            sync(file)
-        os.rename(self._work, self.path)
+        publish_folder(self._work, self.path)
         (self.path / PROGRESS).unlink()
-        sync(self.path.parent)
         self.complete = True
 
     def _check_same(self) -> None:
-        kept = read_manifest(self.path)
+        kept = read_manifest(self.path, WHAT, VERSION)
         for name, value in self._manifest.items():
             if kept.get(name) != value:
                 raise FileExistsError(
@@ -101,7 +99,7 @@ class RetrievedWriter:
     def _written(self) -> int:
         """Examples that an interrupted writer of the same has written; else a new beginning."""
         try:
-            kept = read_manifest(self._work)
+            kept = read_manifest(self._work, WHAT, VERSION)
             done = json.loads((self._work / PROGRESS).read_text(encoding="utf-8"))
             if kept == self._manifest:
                 return done
@@ -109,15 +107,11 @@ class RetrievedWriter:
                 "`path` must have no unfinished results of something else. "
                 f"Received: {self._work}; delete it to begin anew"
             )
-        except (
-            FileNotFoundError,
-            json.JSONDecodeError,
-        ):  # killed before or while they were written
-            pass
+        except (FileNotFoundError, CorruptFileError, json.JSONDecodeError):
+            pass  # It was killed before or while they were written.
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir(parents=True)
-        text = json.dumps(self._manifest, indent=2)
-        (self._work / MANIFEST).write_text(text, encoding="utf-8")
+        write_manifest(self._work, self._manifest, VERSION)
         return 0
 
     def _array(self, name: str, dtype: str, shape: tuple[int, int]) -> np.memmap:
@@ -126,21 +120,8 @@ class RetrievedWriter:
         return np.lib.format.open_memmap(path, mode, dtype, None if mode == "r+" else shape)
 
     def _note(self, done: int) -> None:
-        new = self._work / f"{PROGRESS}.new"
-        new.write_text(json.dumps(done), encoding="utf-8")
-        sync(new)
-        os.replace(new, self._work / PROGRESS)
+        write_file(self._work / PROGRESS, json.dumps(done))
         self.done = done
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """What a folder of results says it is."""
-    if not (path / MANIFEST).is_file():
-        raise FileNotFoundError(
-            f"`path` must be a folder of retrieval results, with a {MANIFEST}. "
-            f"Received: path={str(path)!r}"
-        )
-    return json.loads((path / MANIFEST).read_text(encoding="utf-8"))
 
 
 def read_retrieved(
@@ -160,12 +141,9 @@ def read_retrieved(
             `num_passages` passages, or are damaged.
     """
     folder = Path(path)
-    manifest = read_manifest(folder)
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"{folder}: `format_version` must be {FORMAT_VERSION}. "
-            f"Received: {manifest.get('format_version')}"
-        )
+    manifest = read_manifest(
+        folder, WHAT, VERSION, ("task", "corpus", "examples", "num_passages", "settings")
+    )
     for name, given in (("task", task.fingerprint), ("corpus", corpus.fingerprint)):
         if manifest[name] != given:
             raise ValueError(

@@ -1,15 +1,16 @@
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
+from glimmer_keras.utils.files import new_folder
+from glimmer_keras.utils.manifest import MANIFEST, read_manifest, write_manifest
+
+VERSION = 1
 
 Arrays = dict[str, np.ndarray]
 Notes = dict[str, int]
@@ -23,7 +24,7 @@ class Create(Protocol):
 
 def cache_key(*parts: Any) -> str:
     """SHA-256 of JSON values, in hexadecimal."""
-    return hashlib.sha256(json.dumps([FORMAT_VERSION, *parts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([VERSION, *parts]).encode()).hexdigest()
 
 
 def cached_arrays(
@@ -31,8 +32,7 @@ def cached_arrays(
 ) -> tuple[Arrays, Notes]:
     """Load the arrays kept under `key`, or have them made and keep them.
 
-    They are written to a temporary folder, the manifest last, and the folder is renamed when
-    all is there; an entry without a manifest is never read.
+    An entry appears when all of it is written.
 
     Args:
         cache_dir: Folder of the cache; `None` makes the arrays in memory.
@@ -59,11 +59,9 @@ def cached_arrays(
 
 
 def _write(entry: Path, make: Callable[[Create], Notes]) -> None:
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{entry.name[:16]}-", dir=entry.parent) as temporary:
-        work = Path(temporary) / "entry"
-        work.mkdir()
-        arrays: Arrays = {}
+    arrays: Arrays = {}
+    # Several processes may make an entry at once, and the first one's stays.
+    with suppress(FileExistsError), new_folder(entry, alone=False) as work:
 
         def create(name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
             arrays[name] = np.lib.format.open_memmap(work / f"{name}.npy", "w+", dtype, shape)
@@ -76,18 +74,11 @@ def _write(entry: Path, make: Callable[[Create], Notes]) -> None:
             name: {"shape": array.shape, "dtype": str(array.dtype)}
             for name, array in arrays.items()
         }
-        manifest = {"format_version": FORMAT_VERSION, "arrays": described, "notes": notes}
-        (work / MANIFEST).write_text(json.dumps(manifest, indent=2))
-        try:
-            os.rename(work, entry)
-        except OSError:
-            # Another process was first; anything else that is in the way is an error.
-            if not (entry / MANIFEST).is_file():
-                raise
+        write_manifest(work, {"arrays": described, "notes": notes}, VERSION)
 
 
 def _load(entry: Path) -> tuple[Arrays, Notes]:
-    manifest = json.loads((entry / MANIFEST).read_text())
+    manifest = read_manifest(entry, "an entry of the cache of tokens", VERSION)
     arrays = {}
     for name, expected in manifest["arrays"].items():
         array = np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False)

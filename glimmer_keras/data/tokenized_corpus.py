@@ -1,14 +1,13 @@
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.padding import pad_tokens, padding_mask
 from glimmer_keras.data.token_cache import Create, cache_key, cached_arrays
 from glimmer_keras.data.token_ids import check_token_ids, report_truncated, spec_key, token_dtype
 from glimmer_keras.data.token_spec import TokenSpec
+from glimmer_keras.utils.progress import Progress
 
 CHUNK = 1000
 
@@ -95,22 +94,16 @@ def tokenize_corpus(
         token_ids = create("token_ids", (len(corpus), passage_length), dtype)
         lengths = create("lengths", (len(corpus),), "int32")
         truncated = 0
-        console = Console(stderr=True)
-        chunks = track(
-            range(0, len(corpus), CHUNK),
-            description="Tokenising passages",
-            console=console,
-            transient=True,
-            disable=not (progress and console.is_terminal),
-        )
-        for start in chunks:
-            part = slice(start, start + CHUNK)
-            sequences = spec.tokenize([passage.content for passage in corpus[part]])
-            ids, lengths[part], cut = pad_tokens(
-                sequences, passage_length, spec.end_id, spec.pad_id
-            )
-            token_ids[part] = check_token_ids(ids, spec.vocabulary_size)
-            truncated += cut
+        with Progress("Tokenising", len(corpus), "passages", progress) as shown:
+            for start in range(0, len(corpus), CHUNK):
+                part = slice(start, start + CHUNK)
+                sequences = spec.tokenize([passage.content for passage in corpus[part]])
+                ids, lengths[part], cut = pad_tokens(
+                    sequences, passage_length, spec.end_id, spec.pad_id
+                )
+                token_ids[part] = check_token_ids(ids, spec.vocabulary_size)
+                truncated += cut
+                shown.advance(len(ids))
         return {"truncated": truncated}
 
     arrays, notes = cached_arrays(cache_dir, key, make)

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
+from glimmer_keras.distribution.hosts import from_hosts
 from glimmer_keras.evaluation.best_preset import BestPreset
 from glimmer_keras.evaluation.evaluate import ANSWER_METRICS, evaluate
-from glimmer_keras.models.hosts import from_hosts
 
 
 class EvaluateByGeneration(keras.callbacks.Callback):

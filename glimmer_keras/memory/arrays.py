@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from glimmer_keras.memory.location import Location, shared_context
 from glimmer_keras.memory.manifest import Settings
+from glimmer_keras.utils.location import Location, shared_context
 
 MEMORY, SCALES, TEXT, RECORDS, IDS = "memory", "scales", "text", "records", "ids"
 

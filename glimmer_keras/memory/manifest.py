@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -9,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from glimmer_keras.memory.corrupt_store_error import CorruptStoreError
+from glimmer_keras.utils.manifest import decode_manifest, encode_manifest
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
+VERSION = 1
 DTYPES = ("int8", "bfloat16", "float32")
 
 
@@ -138,15 +135,13 @@ class Manifest:
     def encode(self) -> bytes:
         """As JSON with its own checksum, the same bytes for the same content."""
         content = {
-            "format_version": FORMAT_VERSION,
             **self.settings.to_json(),
             "passages": self.rows - self.num_deleted,
             "commits": [asdict(commit) for commit in self.commits],
             "deleted": [list(part) for part in self.deleted],
             "files": dict(self.files),
         }
-        content["sha256"] = _checksum(content)
-        return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+        return encode_manifest(content, VERSION)
 
     @classmethod
     def decode(cls, encoded: bytes, name: str) -> Manifest:
@@ -160,21 +155,8 @@ class Manifest:
             CorruptStoreError: If it is not as it was written.
             ValueError: If it is of a later version; all versions keep the checksum.
         """
-        try:
-            content = json.loads(encoded)
-            expected = content.pop("sha256")
-            received = _checksum(content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorruptStoreError(f"{name} is damaged: {error}") from error
-        if expected != received:
-            raise CorruptStoreError(
-                f"{name} is damaged: `sha256` must be {expected!r}. Received: {received!r}"
-            )
-        if content["format_version"] != FORMAT_VERSION:
-            raise ValueError(
-                f"{name}: `format_version` must be {FORMAT_VERSION}. "
-                f"Received: {content['format_version']}, written by another version of this library"
-            )
+        names = (*Settings.__dataclass_fields__, "commits", "deleted", "files")
+        content = decode_manifest(encoded, name, VERSION, names)
         settings = Settings(**{field: content[field] for field in Settings.__dataclass_fields__})
         commits = tuple(Commit(**commit) for commit in content["commits"])
         deleted = tuple((first, number) for first, number in content["deleted"])
@@ -188,20 +170,3 @@ def check_fingerprint(fingerprint: Mapping[str, str]) -> None:
         raise ValueError(
             f"`fingerprint` must map strings to strings. Received: fingerprint={fingerprint!r}"
         )
-
-
-def differences(expected: Mapping[str, Any], received: Mapping[str, Any]) -> str:
-    """The entries in which two mappings differ, empty if in none."""
-    names = [n for n in {**expected, **received} if expected.get(n) != received.get(n)]
-    if not names:
-        return ""
-    wished = ", ".join(f"{name}={expected.get(name)!r}" for name in names)
-    return f"{wished}. Received: " + ", ".join(f"{name}={received.get(name)!r}" for name in names)
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    return sha256(json.dumps(content, sort_keys=True).encode())

@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from glimmer_keras.memory.location import ABSENT, Location
 from glimmer_keras.memory.manifest import (
-    FORMAT_VERSION,
-    MANIFEST,
+    VERSION,
     Settings,
     check_fingerprint,
-    differences,
-    sha256,
 )
 from glimmer_keras.memory.memory_batch import MemoryBatch
 from glimmer_keras.memory.reading import Ids, read_batch
@@ -23,6 +19,8 @@ from glimmer_keras.memory.snapshot import Snapshot
 from glimmer_keras.memory.store_writer import StoreWriter
 from glimmer_keras.memory.stored_passage import StoredPassage
 from glimmer_keras.memory.verify import verify
+from glimmer_keras.utils.location import ABSENT, Location
+from glimmer_keras.utils.manifest import FORMAT, MANIFEST, differences, sha256
 
 
 class MemoryStore:
@@ -167,7 +165,7 @@ class MemoryStore:
         tokens = sum(commit.tokens for commit in manifest.commits)
         return {
             "path": self.path,
-            "format_version": FORMAT_VERSION,
+            FORMAT: VERSION,
             "passages": len(self),
             "deleted": manifest.num_deleted,
             "tokens": tokens,

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from glimmer_keras.memory.arrays import MEMORY, SCALES, numpy_dtype
-from glimmer_keras.memory.location import read_error
 from glimmer_keras.memory.memory_batch import MemoryBatch
 from glimmer_keras.memory.snapshot import Snapshot
+from glimmer_keras.utils.location import read_error
 
 Ids = str | None | Sequence[Any] | np.ndarray
 

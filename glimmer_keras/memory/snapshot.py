@@ -16,11 +16,11 @@ from glimmer_keras.memory.arrays import (
     open_array,
     shard_key,
 )
-from glimmer_keras.memory.corrupt_store_error import CorruptStoreError
-from glimmer_keras.memory.location import Location, read_error
-from glimmer_keras.memory.manifest import MANIFEST, Manifest, sha256
+from glimmer_keras.memory.manifest import Manifest
 from glimmer_keras.memory.records import HASH, SIZE, START, decode_passage, hash_ids
 from glimmer_keras.memory.stored_passage import StoredPassage
+from glimmer_keras.utils.location import Location, read_error
+from glimmer_keras.utils.manifest import MANIFEST, CorruptFileError, sha256
 
 # Of all but the memory itself: a passage's entry in the index of ids, its scales, its text.
 LOOKUP_CACHE_BYTES = 2**26
@@ -35,7 +35,7 @@ class Snapshot:
 
     Raises:
         FileNotFoundError: If there is no complete store.
-        CorruptStoreError: If the manifest or an array's description is damaged.
+        CorruptFileError: If the manifest or an array's description is damaged.
         ValueError: If the store is of a later version.
     """
 
@@ -49,7 +49,7 @@ class Snapshot:
             )
         self.manifest = Manifest.decode(encoded, location.name(MANIFEST))
         for damage in self.damaged_files():
-            raise CorruptStoreError(damage)
+            raise CorruptFileError(damage)
         settings = self.manifest.settings
         self.arrays: dict[str, Any] = {}
         lookup, memory = cache_context(LOOKUP_CACHE_BYTES), cache_context(cache_bytes)
@@ -116,7 +116,7 @@ class Snapshot:
         """The passages of rows that exist; all are read in parallel.
 
         Raises:
-            CorruptStoreError: If one is damaged, or not the one its row should hold.
+            CorruptFileError: If one is damaged, or not the one its row should hold.
         """
         size = self.manifest.settings.shard_size
         try:
@@ -138,9 +138,9 @@ class Snapshot:
             try:
                 passage = decode_passage(encoded)
             except ValueError as error:
-                raise CorruptStoreError(f"{name} is damaged: {error}") from error
+                raise CorruptFileError(f"{name} is damaged: {error}") from error
             if (hash_ids([passage.id])[0] != record[HASH]).any():
-                raise CorruptStoreError(f"{name} is damaged: it holds {passage.id!r}")
+                raise CorruptFileError(f"{name} is damaged: it holds {passage.id!r}")
             passages.append(passage)
         return passages
 

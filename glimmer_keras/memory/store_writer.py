@@ -20,19 +20,17 @@ from glimmer_keras.memory.arrays import (
     open_array,
     shard_key,
 )
-from glimmer_keras.memory.location import ABSENT, Location, read_error
 from glimmer_keras.memory.manifest import (
-    FORMAT_VERSION,
-    MANIFEST,
+    VERSION,
     Commit,
     Manifest,
     Settings,
-    differences,
-    sha256,
 )
 from glimmer_keras.memory.records import LENGTH, SIZE, START, HasText, decode_passage
 from glimmer_keras.memory.shard import make_shard, shard_text
 from glimmer_keras.memory.snapshot import Snapshot
+from glimmer_keras.utils.location import ABSENT, Location, read_error
+from glimmer_keras.utils.manifest import FORMAT, MANIFEST, differences, sha256
 
 GROUP = "zarr.json"
 
@@ -284,7 +282,7 @@ class StoreWriter:
 
 def _write_group(location: Location, settings: Settings) -> None:
     """Note the settings of an unfinished store, or compare with those noted."""
-    noted: dict[str, Any] = {"format_version": FORMAT_VERSION, **settings.to_json()}
+    noted: dict[str, Any] = {FORMAT: VERSION, **settings.to_json()}
     group = {"zarr_format": 3, "node_type": "group", "attributes": {"glimmer_keras": noted}}
     content = json.dumps(group, indent=1, sort_keys=True).encode() + b"\n"
     if location.write(GROUP, content, if_generation=ABSENT):

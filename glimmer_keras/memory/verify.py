@@ -12,10 +12,10 @@ from glimmer_keras.memory.arrays import (
     SCALES,
     shard_key,
 )
-from glimmer_keras.memory.location import read_error
 from glimmer_keras.memory.manifest import Commit
 from glimmer_keras.memory.records import CHECKSUM, HASH, LENGTH, memory_checksum
 from glimmer_keras.memory.snapshot import Snapshot
+from glimmer_keras.utils.location import read_error
 
 # Bounds the memory of verifying: so many passages are read at a time.
 ROWS_AT_ONCE = 32

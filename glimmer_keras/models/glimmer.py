@@ -2,19 +2,19 @@ import keras
 import keras_hub
 from keras import ops
 
+from glimmer_keras.distribution.hosts import whole
+from glimmer_keras.distribution.replicas import logs_of_replica, mean_over_replicas, num_replicas
 from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.layers.top_m_select import gather_passages
 from glimmer_keras.losses import perplexity_distillation
 from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
-from glimmer_keras.models.adafactor import Adafactor
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
-from glimmer_keras.models.hosts import whole
 from glimmer_keras.models.hugging_face import from_hugging_face, save_to_hugging_face
 from glimmer_keras.models.inputs import answer_mask, check_inputs, check_preset_arguments
-from glimmer_keras.models.replicas import logs_of_replica, mean_over_replicas, num_replicas
 from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import teacher_log_probs
+from glimmer_keras.optimizers.adafactor import Adafactor
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")

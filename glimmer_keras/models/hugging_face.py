@@ -1,7 +1,6 @@
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,10 @@ from glimmer_keras.models.t5_checkpoint import ACTIVATIONS, POSITIONS, SIZES
 from glimmer_keras.models.t5_names import is_transposed, named_weights
 from glimmer_keras.models.t5_weights import why_no_t5
 from glimmer_keras.models.tensor_files import TensorFiles, free, load, read_json, write_tensors
+from glimmer_keras.utils.files import new_folder
+from glimmer_keras.utils.manifest import read_manifest, write_manifest
 
-FORMAT_VERSION = 1
+VERSION = 1
 GLIMMER = "glimmer"
 PREPROCESSOR = ("question_length", "passage_length", "answer_length", "num_passages")
 
@@ -46,13 +47,11 @@ def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> Non
         ValueError: If the feed-forward blocks have an activation that T5 has no name for.
     """
     directory, backbone = Path(directory).absolute(), glimmer.backbone
-    if directory.exists():
-        raise FileExistsError(f"`directory` must be new. Received: directory='{directory}'")
     is_t5 = why_no_t5(backbone) is None
     config = (
         _t5_config(backbone) if is_t5 else {"model_type": GLIMMER, "architectures": ["Glimmer"]}
     )
-    settings: dict[str, Any] = {"format_version": FORMAT_VERSION, "backbone": backbone.get_config()}
+    settings: dict[str, Any] = {"backbone": backbone.get_config()}
     weights = dict(named_weights(backbone, apart=True))
     sizes = {
         name: np.dtype(weight.dtype).itemsize * int(np.prod(weight.shape))
@@ -63,25 +62,18 @@ def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> Non
         found = keras.ops.convert_to_numpy(weights[name])
         return np.ascontiguousarray(found.T if is_transposed(name) else found)
 
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as work:
-        new = Path(work) / directory.name
-        new.mkdir()
+    with new_folder(directory, what="`directory`") as new:
         write_tensors(new, "model" if is_t5 else GLIMMER, sizes, value)
         if glimmer.preprocessor is not None:
             settings["preprocessor"] = {
                 name: getattr(glimmer.preprocessor, name) for name in PREPROCESSOR
             }
             (new / TOKENIZER).write_bytes(glimmer.preprocessor.tokenizer.proto)
-        for name, content in ((CONFIG, config), (SETTINGS, settings)):
-            (new / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        for written in (*new.iterdir(), new):
-            if written.suffix == ".safetensors":
-                # The library writes what its owner alone may read.
-                shutil.copymode(new / CONFIG, written)
-            _sync(written)
-        os.rename(new, directory)
-    _sync(directory.parent)
+        (new / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        write_manifest(new, settings, VERSION, SETTINGS)
+        for tensors in new.glob("*.safetensors"):
+            # The library writes what its owner alone may read.
+            shutil.copymode(new / CONFIG, tensors)
 
 
 def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any) -> Any:
@@ -104,12 +96,7 @@ def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any
             f"{address} must have a {SETTINGS}, as `save_to_hugging_face` writes it. Of a T5 "
             "`Glimmer.from_t5` makes a model"
         )
-    settings = read_json(directory / SETTINGS)
-    if settings.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"{directory / SETTINGS}: `format_version` must be {FORMAT_VERSION}. "
-            f"Received: {settings.get('format_version')!r}"
-        )
+    settings = read_manifest(directory, "a Glimmer", VERSION, ("backbone",), SETTINGS)
     is_t5 = read_json(directory / CONFIG).get("model_type") != GLIMMER
     files = TensorFiles(directory, "model" if is_t5 else GLIMMER)
     given = "preprocessor" in kwargs
@@ -164,11 +151,3 @@ def _t5_config(backbone):
         "decoder_start_token_id": 0,
         "torch_dtype": backbone.dtype_policy.variable_dtype,
     }
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

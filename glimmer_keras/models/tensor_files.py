@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from glimmer_keras.models.replicas import num_replicas
+from glimmer_keras.distribution.replicas import num_replicas
 
 Part = tuple[tuple[Any, ...], np.ndarray]
 FLOATS = ("F64", "F32", "F16", "BF16")

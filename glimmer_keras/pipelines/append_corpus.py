@@ -11,7 +11,7 @@ from glimmer_keras.pipelines.check_passages import CHUNK, check_passages, in_chu
 from glimmer_keras.pipelines.encode_corpus import same_passages
 from glimmer_keras.pipelines.encode_shards import encode_shards
 from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH, PassageEncoder
-from glimmer_keras.pipelines.passage_progress import PassageProgress
+from glimmer_keras.utils.progress import Progress
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -52,7 +52,7 @@ def append_corpus(
         logger.info("%s holds these passages: there is nothing to do", store.path)
         return store
     writer = store.appender()
-    with PassageProgress("Encoding", count, progress) as shown:
+    with Progress("Encoding", count, "passages", progress) as shown:
         shards = enumerate(in_chunks(corpus, writer.shard_size))
         report = encode_shards(encoder, shards, writer, shown.advance)
     writer.complete(-(-count // writer.shard_size))

@@ -1,13 +1,11 @@
 import logging
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from glimmer_keras.data import Corpus
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.pipelines.indexed_passages import each_passage, index_path, revision
 from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.utils.progress import track
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -38,17 +36,8 @@ def bm25_index(
             return BM25Retriever.load(path, fingerprint=there)
         except ValueError:
             logger.info("%s is not of the passages that are there now", path)
-    console = Console(stderr=True)
-    progress = progress and console.is_terminal
-    found = track(
-        each_passage(passages),
-        "Reading passages",
-        total=len(passages),
-        console=console,
-        transient=True,
-        disable=not progress,
-    )
-    index = BM25Retriever.build(found, fingerprint=there, show_progress=progress)
+    texts = track(each_passage(passages), "Reading", "passages", len(passages), progress)
+    index = BM25Retriever.build(texts, fingerprint=there)
     if path is not None:
         index.save(path, overwrite=True)
         logger.info("Built %s over %d passages", path, len(index))

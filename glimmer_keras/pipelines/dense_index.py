@@ -10,10 +10,10 @@ from glimmer_keras.models import TextEmbedder
 from glimmer_keras.pipelines.check_passages import in_chunks
 from glimmer_keras.pipelines.indexed_passages import each_passage, index_path, revision
 from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
-from glimmer_keras.pipelines.passage_progress import PassageProgress
 from glimmer_keras.pipelines.text_vectors import TextVectors
 from glimmer_keras.retrieval import DenseRetriever, FaissIndex, VectorStore, vector_store
 from glimmer_keras.retrieval.dense_retriever import EXACT
+from glimmer_keras.utils.progress import Progress
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -85,7 +85,7 @@ def _embed(
     progress: bool,
 ) -> None:
     """Fill in the vectors of the chunks of passages that begin at `missing`."""
-    with PassageProgress("Embedding", len(passages), progress) as shown:
+    with Progress("Embedding", len(passages), "passages", progress) as shown:
         start = 0
         for chunk in in_chunks(each_passage(passages), vector_store.CHUNK):
             stop = start + len(chunk)

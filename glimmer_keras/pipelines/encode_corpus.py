@@ -12,7 +12,7 @@ from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.pipelines.check_passages import check_passages, check_repeatable, in_chunks
 from glimmer_keras.pipelines.encode_shards import encode_shards
 from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH, PassageEncoder
-from glimmer_keras.pipelines.passage_progress import PassageProgress
+from glimmer_keras.utils.progress import Progress
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -65,7 +65,7 @@ def encode_corpus(
     if store is None:
         count = check_passages(corpus)
         writer = MemoryStore.create(path, **settings)
-        with PassageProgress("Encoding", count, progress) as shown:
+        with Progress("Encoding", count, "passages", progress) as shown:
             shards = enumerate(in_chunks(corpus, shard_size))
             report = encode_shards(encoder, shards, writer, shown.advance)
         writer.complete(-(-count // shard_size))

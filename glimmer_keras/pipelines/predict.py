@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.progress import track
 
 from glimmer_keras.data import TokenizedCorpus, TokenizedTask
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines.answer import Answer
+from glimmer_keras.utils.progress import track
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def predict(
     answers: list[str] = []
     columns: dict[str, list[np.ndarray]] = {"passage_scores": [], "selected_passages": []}
     batches = list(_batches(len(task), batch_size))
-    for rows in track(batches, f"Answering {task.name}", disable=not progress, transient=True):
+    for rows in track(batches, f"Answering {task.name}", "batches", show=progress):
         inputs, _, _ = task.batch(rows, np.zeros_like(rows), corpus)
         outputs = glimmer.generate(inputs)
         new = min(batch_size, len(task) - len(answers))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.metrics import normalize_answer
+from glimmer_keras.utils.progress import track
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -64,15 +63,8 @@ def relevance_filter(
     gold = [_gold_rows(corpus, example) for example in task]
     reasons = np.where(_hits(rows, gold, len(corpus)), GOLD, DROPPED)
     text_of = lru_cache(PASSAGES_KEPT)(lambda row: _Text(corpus[row]))
-    console = Console(stderr=True)
-    left = track(
-        np.flatnonzero(reasons == DROPPED).tolist(),
-        f"Filtering {task.name}",
-        console=console,
-        transient=True,
-        disable=not (progress and console.is_terminal),
-    )
-    for number in left:
+    others = np.flatnonzero(reasons == DROPPED).tolist()
+    for number in track(others, f"Filtering {task.name}", "examples", show=progress):
         texts = [text_of(row) for row in rows[number].tolist() if row >= 0]
         if any(_overlap(text_of, row, texts) >= min_overlap for row in gold[number]):
             reasons[number] = OVERLAP

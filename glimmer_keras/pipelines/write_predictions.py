@@ -1,16 +1,14 @@
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
 from glimmer_keras.data import Task
 from glimmer_keras.pipelines.answer import Answer
 from glimmer_keras.pipelines.reader import Reader
+from glimmer_keras.utils.files import write_file
+from glimmer_keras.utils.progress import track
 
 
 def write_predictions(
@@ -41,14 +39,12 @@ def write_predictions(
     header = json.dumps({"settings": settings, "task": task.fingerprint}, sort_keys=True) + "\n"
     lines = _finished(part, header)
     left = list(task)[len(lines) :]
-    console = Console(stderr=True)
     answers = track(
         reader.answer_all(example.question for example in left),
         f"Answering {task.name}",
-        total=len(left),
-        console=console,
-        transient=True,
-        disable=not (progress and console.is_terminal),
+        "questions",
+        len(left),
+        progress,
     )
     with part.open("w", encoding="utf-8") as file:
         file.write(header + "".join(lines))
@@ -56,9 +52,7 @@ def write_predictions(
             lines.append(json.dumps(prediction(example.id, answer), ensure_ascii=False) + "\n")
             file.write(lines[-1])
             file.flush()
-    whole = Path(f"{path}.whole")
-    whole.write_text("".join(lines), encoding="utf-8")
-    os.replace(whole, path)
+    write_file(path, "".join(lines))
     part.unlink()
 
 

@@ -4,11 +4,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from rich.console import Console
-from rich.progress import track
-
 from glimmer_keras.data import Corpus, RetrievedWriter, Task, read_retrieved
 from glimmer_keras.retrieval import Retriever
+from glimmer_keras.utils.progress import Progress
 
 CHUNK = 256
 
@@ -60,16 +58,10 @@ def write_retrieved(
     writer = RetrievedWriter(path, task, corpus, num_passages, retriever.settings)
     if writer.complete:
         return read_retrieved(path, task, corpus)
-    console = Console(stderr=True)
-    starts = track(
-        range(writer.done, len(task), CHUNK),
-        f"Retrieving for {task.name}",
-        console=console,
-        transient=True,
-        disable=not (progress and console.is_terminal),
-    )
-    for start in starts:
-        questions = [example.question for example in task[start : start + CHUNK]]
-        writer.write(*retriever.search(questions, num_passages))
+    with Progress(f"Retrieving for {task.name}", len(task), "questions", progress) as shown:
+        for start in range(writer.done, len(task), CHUNK):
+            questions = [example.question for example in task[start : start + CHUNK]]
+            writer.write(*retriever.search(questions, num_passages))
+            shown.advance(len(questions))
     writer.finish()
     return read_retrieved(path, task, corpus)

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
+from glimmer_keras.utils.files import new_folder
+from glimmer_keras.utils.manifest import MANIFEST, read_manifest, write_manifest
+
+VERSION = 1
 
 
 class HasText(Protocol):
@@ -133,19 +132,10 @@ class BM25Retriever:
             raise FileExistsError(
                 f"`path` must not exist, or `overwrite` be set. Received: path={str(path)!r}"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
-            work = Path(temporary) / "new"
+        manifest = {"num_passages": self.num_passages, "fingerprint": self.fingerprint}
+        with new_folder(path, replace=overwrite, alone=False) as work:
             self._index.save(work, show_progress=False, allow_pickle=False)
-            manifest = {
-                "format_version": FORMAT_VERSION,
-                "num_passages": self.num_passages,
-                "fingerprint": self.fingerprint,
-            }
-            (work / MANIFEST).write_text(json.dumps(manifest, indent=2))
-            if path.exists():
-                os.rename(path, Path(temporary) / "old")
-            os.rename(work, path)
+            write_manifest(work, manifest, VERSION)
 
     @staticmethod
     def is_index(path: str | Path) -> bool:
@@ -167,16 +157,9 @@ class BM25Retriever:
         import bm25s
 
         path = Path(path)
-        if not (path / MANIFEST).is_file():
-            raise FileNotFoundError(
-                f"`path` must be a folder with a {MANIFEST}. Received: path={str(path)!r}"
-            )
-        manifest = json.loads((path / MANIFEST).read_text())
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{path}: `format_version` must be {FORMAT_VERSION}. "
-                f"Received: {manifest.get('format_version')}"
-            )
+        manifest = read_manifest(
+            path, "a folder of `BM25Retriever.save`", VERSION, ("num_passages", "fingerprint")
+        )
         if fingerprint is not None and manifest["fingerprint"] != fingerprint:
             raise ValueError(
                 f"{path}: must be built from the corpus of fingerprint {fingerprint!r}. "

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-FORMAT_VERSION = 1
+from glimmer_keras.utils.location import Location, shared_context
+from glimmer_keras.utils.manifest import decode_manifest, encode_manifest
+
+VERSION = 1
 MANIFEST = "vectors.json"
 DTYPES = ("float16", "float32")
 # Rows that are written together, whole or not at all.
@@ -35,8 +36,8 @@ class VectorStore:
         self.manifest = manifest
         self.shape: tuple[int, int] = (manifest["num_passages"], manifest["dim"])
         self.dtype = np.dtype(manifest["dtype"])
-        self._files = _files(self.path)
-        spec = self._files.spec().to_json()
+        self._files = Location(self.path)
+        spec = self._files.spec
         metadata = {
             "shape": [*self.shape],
             "data_type": self.dtype.name,
@@ -61,7 +62,7 @@ class VectorStore:
                 },
                 open=True,
                 create=not manifest["complete"],
-                context=_context(),
+                context=shared_context(),
             ).result()
         except ValueError as error:
             raise ValueError(f"{self.path}: the vectors are damaged: {error}") from error
@@ -99,7 +100,6 @@ class VectorStore:
         if dtype not in DTYPES:
             raise ValueError(f"`dtype` must be one of {DTYPES}. Received: dtype={dtype!r}")
         settings = {
-            "format_version": FORMAT_VERSION,
             "num_passages": num_passages,
             "dim": dim,
             "dtype": dtype,
@@ -108,14 +108,14 @@ class VectorStore:
         }
         manifest = read_manifest(path)
         if manifest is None:
-            files = _files(path)
-            if other_files := files.list().result():
+            files = Location(path)
+            if others := files.keys(""):
                 raise FileExistsError(
                     "`path` must be new, or hold vectors. Received: "
-                    f"path={os.fspath(path)!r} with {other_files[0].decode()}"
+                    f"path={os.fspath(path)!r} with {others[0]}"
                 )
             manifest = {**settings, "complete": False}
-            _write(files, MANIFEST, json.dumps(manifest, indent=2).encode())
+            files.write(MANIFEST, encode_manifest(manifest, VERSION))
         if other := [name for name, value in settings.items() if manifest.get(name) != value]:
             raise FileExistsError(
                 "`path` must hold no vectors of other passages, another encoder or other "
@@ -137,11 +137,6 @@ class VectorStore:
             raise FileNotFoundError(
                 f"`path` must hold complete vectors. Received: {state} at {os.fspath(path)!r}"
             )
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{os.fspath(path)}: `format_version` must be {FORMAT_VERSION}. "
-                f"Received: {manifest.get('format_version')}"
-            )
         return cls(path, manifest)
 
     def __len__(self) -> int:
@@ -156,8 +151,7 @@ class VectorStore:
 
     def missing_chunks(self) -> list[slice]:
         """Rows of each chunk that is not written yet, in their order."""
-        keys = self._files.list().result()
-        parts = [key.decode().split("/") for key in keys if key.startswith(b"vectors/c/")]
+        parts = [key.split("/") for key in self._files.keys("vectors/c/")]
         there = {int(part[2]) for part in parts if part[3:] == ["0"]}
         return [
             slice(start, min(start + CHUNK, len(self)))
@@ -194,11 +188,11 @@ class VectorStore:
                 f"Received: rows {missing[0].start} to {missing[0].stop - 1} are missing"
             )
         self.manifest = {**self.manifest, "complete": True}
-        _write(self._files, MANIFEST, json.dumps(self.manifest, indent=2).encode())
+        self._files.write(MANIFEST, encode_manifest(self.manifest, VERSION))
 
     def write_file(self, name: str, content: bytes) -> None:
         """Keep something that was made of the vectors beside them, written at once."""
-        _write(self._files, name, hashlib.sha256(content).digest() + content)
+        self._files.write(name, hashlib.sha256(content).digest() + content)
 
     def read_file(self, name: str) -> bytes | None:
         """What `write_file` kept, or `None`.
@@ -206,10 +200,10 @@ class VectorStore:
         Raises:
             ValueError: If it is damaged.
         """
-        found = _read(self._files, name)
-        if found is None:
+        kept, _ = self._files.read(name)
+        if kept is None:
             return None
-        digest, content = found[:32], found[32:]
+        digest, content = kept[:32], kept[32:]
         if hashlib.sha256(content).digest() != digest:
             raise ValueError(f"{self.path}/{name} is damaged: its checksum is another")
         return content
@@ -217,13 +211,12 @@ class VectorStore:
 
 def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """What is known of the vectors at a path, complete or not; `None` where there are none."""
-    found = _read(_files(path), MANIFEST)
-    if found is None:
+    files = Location(path)
+    encoded, _ = files.read(MANIFEST)
+    if encoded is None:
         return None
-    try:
-        return dict(json.loads(found))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{os.fspath(path)}/{MANIFEST} is damaged: {error}") from error
+    required = ("num_passages", "dim", "dtype", "fingerprint", "encoder_fingerprint", "complete")
+    return decode_manifest(encoded, files.name(MANIFEST), VERSION, required)
 
 
 def check_vectors(vectors: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -236,42 +229,3 @@ def check_vectors(vectors: np.ndarray, dtype: np.dtype) -> np.ndarray:
             f"`vectors` must be finite in {dtype}. Received: other values in row {row}"
         )
     return cast
-
-
-def _files(path: str | os.PathLike[str]) -> Any:
-    import tensorstore as ts
-
-    path = os.fspath(path)
-    spec: Any = {"driver": "file", "path": f"{os.path.abspath(path)}/"}
-    if "://" in path:
-        spec = path.rstrip("/") + "/"
-    try:
-        return ts.KvStore.open(spec, context=_context()).result()
-    except ValueError as error:
-        raise ValueError(
-            f"`path` must be a local path or a URL that TensorStore opens ({error}). "
-            f"Received: path={path!r}"
-        ) from error
-
-
-def _read(files: Any, name: str) -> bytes | None:
-    try:
-        found = files.read(name).result()
-    except ValueError as error:
-        raise OSError(f"{files.url}{name} cannot be read: {error}") from error
-    return None if found.state == "missing" else bytes(found.value)
-
-
-def _write(files: Any, name: str, content: bytes) -> None:
-    try:
-        files.write(name, content).result()
-    except ValueError as error:
-        raise OSError(f"{files.url}{name} cannot be written: {error}") from error
-
-
-@cache
-def _context() -> Any:
-    """One for all: `memory://` is one store in a process."""
-    import tensorstore as ts
-
-    return ts.Context()

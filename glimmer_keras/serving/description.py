@@ -11,7 +11,7 @@ from glimmer_keras.serving.settings import Settings
 DESCRIPTION = "serving.json"
 TOKENIZER = "vocabulary.spm"
 PASSAGES = "passages.jsonl"
-FORMAT_VERSION = 1
+VERSION = 1
 
 
 def describe(
@@ -39,7 +39,6 @@ def describe(
             "file": PASSAGES,
         }
     return {
-        "format_version": FORMAT_VERSION,
         "question_length": settings.question_length,
         "passage_length": settings.passage_length,
         "answer_length": settings.answer_length,

@@ -1,7 +1,6 @@
 import json
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,14 +11,16 @@ from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.models.fingerprint import check_preprocessor
 from glimmer_keras.serving.core_ops import core_ops
-from glimmer_keras.serving.description import DESCRIPTION, PASSAGES, TOKENIZER, describe
+from glimmer_keras.serving.description import DESCRIPTION, PASSAGES, TOKENIZER, VERSION, describe
 from glimmer_keras.serving.memory_table import MemoryTable, table_bytes
 from glimmer_keras.serving.other_backend import export_from_other_backend
 from glimmer_keras.serving.settings import Settings
 from glimmer_keras.serving.signatures import Signature, core_signatures
 from glimmer_keras.serving.text_signatures import text_signatures
-from glimmer_keras.serving.version_directory import new_version, text_version_path, version_path
+from glimmer_keras.serving.version_directory import text_version_path, version_path
 from glimmer_keras.serving.warmup import WARMUP, write_warmup
+from glimmer_keras.utils.files import new_folder
+from glimmer_keras.utils.manifest import write_manifest
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -114,11 +115,11 @@ def export(
 
     with ExitStack() as versions:
         # What is entered last gets its name first: of two, the one that tells the next version.
-        text_work = text_target and versions.enter_context(new_version(text_target))
-        work = versions.enter_context(new_version(target))
+        text_work = text_target and versions.enter_context(new_folder(text_target))
+        work = versions.enter_context(new_folder(target))
         table = None
         if store is not None:
-            table = MemoryTable(store, progress=sys.stderr.isatty())
+            table = MemoryTable(store, progress=True)
         signatures = core_signatures(glimmer, settings, table)
         write(work, glimmer, settings, store, table, signatures)
         if text_work is not None:
@@ -172,7 +173,7 @@ def write(
     folder = path / "assets.extra"
     folder.mkdir()
     description = describe(glimmer, settings, store, traced)
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+    write_manifest(folder, description, VERSION, DESCRIPTION)
     (folder / TOKENIZER).write_bytes(glimmer.preprocessor.tokenizer.proto)
     write_warmup(folder / WARMUP, {name: s.inputs for name, s in signatures.items()})
     if table is not None:

@@ -7,8 +7,9 @@ from typing import Any
 import keras_hub
 
 from glimmer_keras.data import Corpus, Passage, TokenSpec
-from glimmer_keras.serving.description import DESCRIPTION, FORMAT_VERSION
+from glimmer_keras.serving.description import DESCRIPTION, VERSION
 from glimmer_keras.serving.version_directory import newest_version
+from glimmer_keras.utils.manifest import read_manifest
 
 ASSETS = "assets.extra"
 
@@ -34,12 +35,9 @@ class Exported:
                 f"`export` must be what `serving.export` wrote. Received: export='{path}'"
             )
         self.folder = folder
-        self.description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-        if self.description.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{folder}: `format_version` must be {FORMAT_VERSION}. "
-                f"Received: {self.description.get('format_version')!r}"
-            )
+        self.description: dict[str, Any] = read_manifest(
+            folder, "an export", VERSION, name=DESCRIPTION
+        )
         proto = (folder / self.description["tokenizer"]).read_bytes()
         digest = hashlib.sha256(proto).hexdigest()
         if digest != self.description["fingerprint"]["tokenizer"]:

@@ -1,8 +1,8 @@
 import tensorflow as tf
-from rich.progress import Progress
 
 from glimmer_keras.memory import MemoryStore, StoredPassage
 from glimmer_keras.pipelines.check_passages import in_chunks
+from glimmer_keras.utils.progress import Progress
 
 PASSAGES_AT_ONCE = 256
 
@@ -26,8 +26,7 @@ class MemoryTable(tf.Module):
             self.scales = _variable((rows, length), "float32", "memory_scales")
         self.lengths = _variable((rows,), "int32", "memory_lengths")
         self.passages: list[StoredPassage] = []
-        with Progress(transient=True, disable=not progress) as bar:
-            task = bar.add_task("Reading memory", total=rows)
+        with Progress("Reading memory", rows, "passages", progress) as shown:
             for part in in_chunks(store.iter_passages(), PASSAGES_AT_ONCE):
                 batch = store.read([passage.id for passage in part])
                 start = len(self.passages)
@@ -37,7 +36,7 @@ class MemoryTable(tf.Module):
                     self.scales[place].assign(batch.scales)
                 self.lengths[place].assign(batch.lengths)
                 self.passages += part
-                bar.update(task, completed=len(self.passages))
+                shown.advance(len(part))
 
     def replace_rows(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Model inputs with memory in place of `passage_rows`; row -1 is a missing passage."""

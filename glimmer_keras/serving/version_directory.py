@@ -1,12 +1,5 @@
-import fcntl
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from glimmer_keras.data.sync import sync
 
 
 def version_path(path: str | os.PathLike[str]) -> Path:
@@ -45,57 +38,6 @@ def text_version_path(path: Path) -> Path:
         FileExistsError: If it is there.
     """
     return version_path(path.parent.with_name(f"{path.parent.name}-text") / path.name)
-
-
-@contextmanager
-def new_version(path: Path) -> Iterator[Path]:
-    """A directory to write a version into, which gets its name when all of it is on the disk.
-
-    A server, which looks for numbers, does not see it before. Of an interrupted one nothing is
-    left; of a killed one a hidden directory, which goes when that version is written again.
-
-    Raises:
-        FileExistsError: If another process writes that version, or has written it meanwhile.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}-"
-    for left in path.parent.glob(f"{prefix}*"):
-        with _locked(left):
-            shutil.rmtree(left)
-    with (
-        tempfile.TemporaryDirectory(prefix=prefix, dir=path.parent) as temporary,
-        _locked(Path(temporary)),
-    ):
-        work = Path(temporary) / path.name
-        work.mkdir()
-        yield work
-        for written in (*work.rglob("*"), work):
-            sync(written)
-        try:
-            os.rename(work, path)
-        except OSError as error:
-            if path.exists():
-                raise FileExistsError(
-                    f"`path` must be a new version. Received: path='{path}', written meanwhile"
-                ) from error
-            raise
-    sync(path.parent)
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """A lock on a directory, which ends with its process."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FileExistsError(
-                f"`path` must be a new version. Received: one being written, in '{directory}'"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _check_writable(directory: Path) -> None:

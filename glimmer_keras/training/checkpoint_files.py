@@ -2,22 +2,21 @@
 
 import json
 import logging
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from glimmer_keras.data.sync import sync, write_text
 from glimmer_keras.models import Glimmer
+from glimmer_keras.utils.files import new_folder, remove_folder
+from glimmer_keras.utils.manifest import CorruptFileError, differences
+from glimmer_keras.utils.manifest import read_manifest as read_manifest_of
+from glimmer_keras.utils.manifest import write_manifest as write_manifest_of
 
 logger = logging.getLogger("glimmer_keras")
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
+VERSION = 1
 WEIGHTS = "model.weights.h5"
 RANDOM = "random.npz"
 
@@ -29,42 +28,32 @@ def write_checkpoint(path: Path, model: Glimmer, manifest: dict[str, Any]) -> No
         FloatingPointError: If a weight or the optimizer's state is not finite.
     """
     _check_finite(model, manifest["step"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(".step-*"):
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=".step-", dir=path.parent) as temporary:
-        work = Path(temporary) / "new"
-        work.mkdir()
+    if path.exists():  # One that is not complete.
+        remove_folder(path)
+    with new_folder(path) as work:
         model.save_weights(work / WEIGHTS)
         states = [keras.ops.convert_to_numpy(state) for state in _random_states(model)]
         np.savez(work / RANDOM, *states)
-        for name in (WEIGHTS, RANDOM):
-            sync(work / name)
         state = {
-            "format_version": FORMAT_VERSION,
             "backend": keras.backend.backend(),
             "iterations": int(keras.ops.convert_to_numpy(model.optimizer.iterations)),
             "config": _config(model),
             "files": {name: (work / name).stat().st_size for name in (WEIGHTS, RANDOM)},
         }
         write_manifest(work, {**state, **manifest})
-        if path.exists():  # One that is not complete.
-            os.rename(path, Path(temporary) / "old")
-        os.rename(work, path)
-    sync(path.parent)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest whole or not at all."""
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2))
+    write_manifest_of(folder, manifest, VERSION)
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest of a folder that has all its files, else `None`."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
+        manifest = read_manifest_of(path, "a checkpoint", VERSION, ("files", "step"))
         sizes = {name: (path / name).stat().st_size for name in manifest["files"]}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, CorruptFileError, AttributeError) as error:
         logger.warning("%s is not complete and is passed over: %s", path, error)
         return None
     if sizes == manifest["files"]:
@@ -105,11 +94,6 @@ def load_checkpoint(
 def _check_manifest(
     path: Path, manifest: dict[str, Any], model: Glimmer, data: dict[str, Any] | None
 ) -> None:
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"{path}: `format_version` must be {FORMAT_VERSION}. "
-            f"Received: {manifest['format_version']}"
-        )
     _check_same(path, "`model` must be configured", manifest["config"], _config(model))
     saved = manifest.get("data")
     if saved is not None and data is not None:
@@ -117,14 +101,8 @@ def _check_manifest(
 
 
 def _check_same(path: Path, what: str, saved: dict[str, Any], given: dict[str, Any]) -> None:
-    names = [name for name in {**saved, **given} if saved.get(name) != given.get(name)]
-    if names:
-        raise ValueError(
-            f"{path}: {what} as the one that was saved: "
-            + ", ".join(f"{name}={saved.get(name)!r}" for name in names)
-            + ". Received: "
-            + ", ".join(f"{name}={given.get(name)!r}" for name in names)
-        )
+    if other := differences(saved, given):
+        raise ValueError(f"{path}: {what} as the one that was saved: {other}")
 
 
 def _check_finite(model: Glimmer, step: int) -> None:

@@ -1,16 +1,14 @@
 import json
 import logging
 import math
-import os
-import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from glimmer_keras.distribution.hosts import first_host_first, from_hosts, write_on_first_host
 from glimmer_keras.models import Glimmer
-from glimmer_keras.models.hosts import first_host_first, from_hosts, write_on_first_host
 from glimmer_keras.training.checkpoint_files import (
     load_checkpoint,
     read_manifest,
@@ -19,6 +17,7 @@ from glimmer_keras.training.checkpoint_files import (
 )
 from glimmer_keras.training.noted_signals import noted_signals
 from glimmer_keras.training.step_callback import StepCallback
+from glimmer_keras.utils.files import remove_folder
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -224,9 +223,7 @@ class Checkpoints(StepCallback):
         complete = self._complete()
         kept = {*sorted(complete)[-self.keep :], *self._best(complete)}
         for step in complete.keys() - kept:
-            removed = self.directory / f".{self._path(step).name}"
-            os.rename(self._path(step), removed)
-            shutil.rmtree(removed)
+            remove_folder(self._path(step))
 
     def _best(self, complete: dict[int, dict[str, Any]]) -> list[int]:
         """Steps of the best by `monitor`, best first; of equals the earlier."""

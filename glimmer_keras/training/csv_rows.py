@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from glimmer_keras.data.sync import sync
+from glimmer_keras.utils.files import write_file
 
 
 class CsvRows:
@@ -44,12 +44,8 @@ class CsvRows:
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         """Write the file anew, whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        sync(temporary)
-        os.replace(temporary, self.path)
-        sync(self.path.parent)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_file(self.path, text.getvalue())

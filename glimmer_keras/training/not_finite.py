@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from glimmer_keras.training.skipping_optimizer import SkippingOptimizer
+from glimmer_keras.optimizers.skipping_optimizer import SkippingOptimizer
 from glimmer_keras.training.step_callback import StepCallback
 
 logger = logging.getLogger("glimmer_keras")

@@ -12,12 +12,12 @@ import keras_hub
 import numpy as np
 
 from glimmer_keras.data import Corpus, Task, read_folder, read_retrieved
+from glimmer_keras.distribution.replicas import num_replicas
 from glimmer_keras.models import Glimmer, GlimmerPreprocessor
-from glimmer_keras.models.adafactor import Adafactor
-from glimmer_keras.models.replicas import num_replicas
 from glimmer_keras.models.sizes import T5_SIZES
+from glimmer_keras.optimizers.adafactor import Adafactor
+from glimmer_keras.optimizers.skipping_optimizer import SkippingOptimizer
 from glimmer_keras.training.config import DataConfig, TrainingConfig
-from glimmer_keras.training.skipping_optimizer import SkippingOptimizer
 
 
 def read_data(config: DataConfig) -> tuple[Corpus, list[Task], list[Task]]:

@@ -1,17 +1,11 @@
 from __future__ import annotations
 
-import logging
-import time
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from glimmer_keras.models.hosts import hosts
+from glimmer_keras.distribution.hosts import hosts
 from glimmer_keras.training.step_callback import StepCallback
-
-logger = logging.getLogger("glimmer_keras")
+from glimmer_keras.utils.progress import Progress
 
 
 class RunProgress(StepCallback):
@@ -43,22 +37,14 @@ class RunProgress(StepCallback):
             raise ValueError(f"`every` must be at least 1. Received: every={every}")
         self.steps = steps
         self.every = every
-        self._told = start_step
-        self._clock: tuple[int, float] | None = None
-        self._is_first = hosts()[0] == 0
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[count]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not (console.is_terminal and self._is_first),
+        self._is_first_step = True
+        show = hosts()[0] == 0
+        self._progress = Progress(
+            "Training", steps, "steps", show, start_step, every, transient=False
         )
-        self._task = self._bar.add_task("Training", total=steps, completed=start_step, count="")
 
     def __enter__(self) -> RunProgress:
-        self._bar.start()
+        self._progress.__enter__()
         return self
 
     def __exit__(
@@ -67,21 +53,12 @@ class RunProgress(StepCallback):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        self._progress.__exit__(kind, error, traceback)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_end(batch, logs)
-        now = time.perf_counter()
-        count = f"{self.step:,}/{self.steps:,} steps"
-        if logs and "loss" in logs:
-            count += f", loss {logs['loss']:.4f}"
-        if self._clock is None:
-            self._clock = self.step, now  # The first step compiles.
-        else:
-            step, started = self._clock
-            count += f", {(self.step - step) / max(now - started, 1e-9):.3g} a second"
-        self._bar.update(self._task, completed=self.step, count=count)
-        due = self.step // self.every > self._told // self.every or self.step == self.steps
-        if self._bar.disable and self._is_first and due:
-            self._told = self.step
-            logger.info("Training: %s", count)
+        note = f"loss {logs['loss']:.4f}" if logs and "loss" in logs else ""
+        self._progress.advance(note=note)
+        if self._is_first_step:
+            self._progress.restart_clock()  # It compiles.
+            self._is_first_step = False

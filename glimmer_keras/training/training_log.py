@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import ops
 
-from glimmer_keras.models.hosts import hosts
+from glimmer_keras.distribution.hosts import hosts
 from glimmer_keras.training.csv_rows import CsvRows
 from glimmer_keras.training.step_callback import StepCallback
 

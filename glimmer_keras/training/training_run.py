@@ -12,13 +12,12 @@ import keras
 import yaml
 
 from glimmer_keras.data import mixture
-from glimmer_keras.data.sync import write_text
+from glimmer_keras.distribution.devices import data_shard, find_hosts, on_devices
+from glimmer_keras.distribution.hosts import first_host_first
 from glimmer_keras.models import Glimmer, training_flops
-from glimmer_keras.models.hosts import first_host_first
 from glimmer_keras.pipelines import TrainingData, replace_preset, training_data
 from glimmer_keras.training.checkpoints import Checkpoints
 from glimmer_keras.training.config import TrainingConfig
-from glimmer_keras.training.devices import data_shard, find_hosts, on_devices
 from glimmer_keras.training.not_finite import NotFinite
 from glimmer_keras.training.run_parts import (
     make_model,
@@ -29,6 +28,7 @@ from glimmer_keras.training.run_parts import (
 )
 from glimmer_keras.training.run_progress import RunProgress
 from glimmer_keras.training.training_log import TrainingLog
+from glimmer_keras.utils.files import write_file
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -103,7 +103,7 @@ class TrainingRun:
         with first_host_first():
             self.output.mkdir(parents=True, exist_ok=True)
             if not (self.output / SETTINGS).exists():  # What follows takes long, and can go on.
-                write_text(self.output / SETTINGS, config.to_yaml())
+                write_file(self.output / SETTINGS, config.to_yaml())
             self.data = training_data(
                 self.output / "data",
                 corpus,
@@ -136,7 +136,7 @@ class TrainingRun:
             )
         with first_host_first() as first:
             if first:
-                write_text(self.output / SETTINGS, config.to_yaml())
+                write_file(self.output / SETTINGS, config.to_yaml())
 
     def fit(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> str | None:
         """Train to the last step, and save the preset.

@@ -17,6 +17,7 @@ from glimmer_keras.data import (
     read_corpus,
     tokenize_corpus,
 )
+from tests import change_manifest
 
 PASSAGES = [
     Passage("a", "", "first"),
@@ -125,7 +126,7 @@ def test_nothing_is_left_of_what_failed(tmp_path):
 
 
 def test_what_is_there_is_not_written_over(disk, tmp_path):
-    with pytest.raises(FileExistsError, match="`path` must not be there yet. Received: path='"):
+    with pytest.raises(FileExistsError, match="`path` must be new. Received: '"):
         DiskCorpus.write(tmp_path / "corpus", PASSAGES)
 
 
@@ -137,6 +138,6 @@ def test_what_is_no_corpus_is_not_opened(disk, tmp_path):
         file.write(b"[]\n")
     with pytest.raises(ValueError, match="must hold 6 passages. Received: files of other lengths"):
         DiskCorpus(folder)
-    (folder / "manifest.json").write_text('{"format_version": 2}')
+    change_manifest(folder / "manifest.json", version=2)
     with pytest.raises(ValueError, match="`format_version` must be 1. Received: 2"):
         read_corpus(folder)

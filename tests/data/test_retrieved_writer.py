@@ -1,9 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 
 from glimmer_keras.data import Corpus, Example, Passage, RetrievedWriter, Task, read_retrieved
+from tests import change_manifest
 
 CORPUS = Corpus([Passage(str(n), "", "x" * n) for n in range(9)])
 TASK = Task("qa", [Example(str(n), "qa", f"{n}?", ("a",)) for n in range(5)])
@@ -118,8 +117,7 @@ def test_results_of_something_else_are_not_read(path):
     np.save(path / "rows.npy", ROWS)
     with pytest.raises(ValueError, match=r"int32 of shape \(5, 2\)\. Received: int64"):
         read_retrieved(path, TASK, CORPUS)
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps({**manifest, "format_version": 0}))
+    change_manifest(path / "manifest.json", version=0)
     with pytest.raises(ValueError, match="`format_version` must be 1. Received: 0"):
         read_retrieved(path, TASK, CORPUS)
 

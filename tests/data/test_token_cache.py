@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from glimmer_keras.data.token_cache import cache_key, cached_arrays
+from tests import change_manifest
 
 
 class Maker:
@@ -63,7 +64,7 @@ def test_an_array_that_does_not_fit_the_manifest(tmp_path):
     manifest = tmp_path / "key" / "manifest.json"
     changed = json.loads(manifest.read_text())
     changed["arrays"]["a"]["dtype"] = "int32"
-    manifest.write_text(json.dumps(changed))
+    change_manifest(manifest, arrays=changed["arrays"])
     with pytest.raises(ValueError, match=r"a\.npy must be int32 of shape \[2, 2\]\. .*uint16"):
         cached_arrays(tmp_path, "key", Maker())
 

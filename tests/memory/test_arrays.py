@@ -7,8 +7,8 @@ from glimmer_keras.memory.arrays import (
     shard_key,
     text_capacity,
 )
-from glimmer_keras.memory.location import Location
 from glimmer_keras.memory.manifest import Settings
+from glimmer_keras.utils.location import Location
 
 
 def test_chunks_of_records_divide_the_shard():

@@ -3,9 +3,9 @@ import pytest
 
 from glimmer_keras.memory import id_index
 from glimmer_keras.memory.arrays import IDS, open_array
-from glimmer_keras.memory.location import Location
 from glimmer_keras.memory.manifest import Commit, Settings
 from glimmer_keras.memory.records import COLUMNS, HASH, LENGTH, hash_ids
+from glimmer_keras.utils.location import Location
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from glimmer_keras.memory import CorruptStoreError
-from glimmer_keras.memory.manifest import Commit, Manifest, Settings, differences, sha256
+from glimmer_keras.memory.manifest import Commit, Manifest, Settings
+from glimmer_keras.utils.manifest import differences, sha256
 
 SETTINGS = Settings(4, 6, "int8", 4, {"weights": "w1"})
 COMMITS = (Commit(0, 11, 30, 0, 1), Commit(12, 2, 5, 64, 1))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from glimmer_keras.memory import CorruptStoreError, MemoryStore, StoredPassage
-from glimmer_keras.memory.manifest import sha256
+from glimmer_keras.utils.manifest import sha256
 
 from .conftest import DIM, LENGTH, SHARD
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from glimmer_keras.memory import CorruptStoreError
-from glimmer_keras.memory.location import Location
 from glimmer_keras.memory.records import hash_ids
 from glimmer_keras.memory.snapshot import Snapshot
+from glimmer_keras.utils.location import Location
 
 
 @pytest.fixture

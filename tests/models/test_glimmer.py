@@ -101,7 +101,7 @@ def test_answer_ends_at_its_stop_token(glimmer, batch):
 def test_compiled_training_learns_and_is_seen_in_the_history(make_model, batch):
     x, labels, weights = batch
     model = make_model()
-    model.compile(gk.training.Adafactor(0.05))
+    model.compile(gk.optimizers.Adafactor(0.05))
     history = model.fit(x, labels, sample_weight=weights, batch_size=3, epochs=8, verbose=0)
     names = {"loss", "lm_loss", "distillation_loss", "token_accuracy", "selection_agreement"}
     assert set(history.history) == names

@@ -1,4 +1,3 @@
-import json
 import math
 from dataclasses import dataclass
 
@@ -7,6 +6,7 @@ import pytest
 
 from glimmer_keras.retrieval import BM25Retriever
 from glimmer_keras.retrieval.bm25_retriever import top_rows
+from tests import change_manifest
 
 
 @dataclass
@@ -110,18 +110,19 @@ def test_overwriting_is_asked_for(retriever, tmp_path):
 
 
 def test_load_errors(retriever, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`path` must be a folder with a manifest\.json"):
+    with pytest.raises(
+        FileNotFoundError, match=r"`path` must be a folder of .*with a manifest\.json"
+    ):
         BM25Retriever.load(tmp_path / "none")
     path = tmp_path / "index"
     retriever.save(path)
     with pytest.raises(ValueError, match=r"from the corpus of fingerprint 'f2'\. Received: 'f1'"):
         BM25Retriever.load(path, fingerprint="f2")
-    manifest = json.loads((path / "manifest.json").read_text())
     for change, message in (
         ({"num_passages": 9}, r"must hold 9 passages\. Received: 4"),
-        ({"format_version": 0}, r"`format_version` must be 1\. Received: 0"),
+        ({"version": 0}, r"`format_version` must be 1\. Received: 0"),
     ):
-        (path / "manifest.json").write_text(json.dumps({**manifest, **change}))
+        change_manifest(path / "manifest.json", **change)
         with pytest.raises(ValueError, match=message):
             BM25Retriever.load(path)
 

@@ -1,10 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 
 from glimmer_keras.retrieval import VectorStore
 from glimmer_keras.retrieval.vector_store import CHUNK
+from tests import change_manifest
 
 ROWS = CHUNK + 5
 MADE_OF = {"fingerprint": "passages", "encoder_fingerprint": "encoder"}
@@ -80,7 +79,7 @@ def test_damage_is_found(tmp_path, vectors):
     with pytest.raises(ValueError, match="the vectors are damaged"):
         VectorStore.open(tmp_path)[:]
     manifest = tmp_path / "vectors.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format_version": 0}))
+    change_manifest(manifest, version=0)
     with pytest.raises(ValueError, match=r"`format_version` must be 1\. Received: 0"):
         VectorStore.open(tmp_path)
     manifest.write_text("{")

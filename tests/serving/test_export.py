@@ -157,7 +157,7 @@ def refused(glimmer, tmp_path, monkeypatch):
         raise AssertionError("work was done")
 
     def refused(error, model=glimmer, path="new", store=None, **options):
-        monkeypatch.setattr(MODULE, "new_version", nothing)
+        monkeypatch.setattr(MODULE, "new_folder", nothing)
         monkeypatch.setattr(MODULE, "export_from_other_backend", nothing)
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(error) as raised:

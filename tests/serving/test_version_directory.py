@@ -9,40 +9,20 @@ import keras
 import pytest
 
 from glimmer_keras.serving.other_backend import export_preset
-from glimmer_keras.serving.version_directory import new_version, version_path
+from glimmer_keras.serving.version_directory import version_path
 
 IN_PROCESS = keras.backend.backend() == "tensorflow"
 SECONDS = 240
 
 
-def test_a_version_appears_when_it_is_complete(tmp_path):
-    left = tmp_path / ".3-killed/3"
-    left.mkdir(parents=True)
-    with new_version(tmp_path / "3") as work:
-        (work / "deep").mkdir()
-        (work / "deep/file").write_text("all of it")
-        assert not left.exists()
-        assert not (tmp_path / "3").exists()
-    assert (tmp_path / "3/deep/file").read_text() == "all of it"
-    assert [path.name for path in tmp_path.iterdir()] == ["3"]
-    assert version_path(tmp_path) == tmp_path / "4"
-    with pytest.raises(FileExistsError, match="written meanwhile"), new_version(tmp_path / "4"):
-        (tmp_path / "4/other").mkdir(parents=True)
-    assert [path.name for path in (tmp_path / "4").iterdir()] == ["other"]
-
-
-def test_a_version_is_written_by_one_at_a_time(tmp_path):
-    with new_version(tmp_path / "3") as work:
-        (work / "file").write_text("of the first")
-        with (
-            pytest.raises(FileExistsError, match="`path` must be .* being written, in"),
-            new_version(tmp_path / "3"),
-        ):
-            raise AssertionError
-        with new_version(tmp_path / "4"):
-            pass
-    assert (tmp_path / "3/file").read_text() == "of the first"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "4"]
+def test_the_next_version_is_one_more_than_the_newest(tmp_path):
+    assert version_path(tmp_path) == tmp_path / "1"
+    (tmp_path / "9").mkdir()
+    (tmp_path / "10").mkdir()
+    (tmp_path / "other").mkdir()
+    assert version_path(tmp_path) == tmp_path / "11"
+    with pytest.raises(FileExistsError, match="`path` must be a new version"):
+        version_path(tmp_path / "9")
 
 
 def test_what_cannot_be_written_to(tmp_path, monkeypatch):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from glimmer_keras import Glimmer
-from glimmer_keras.training import Checkpoints, SkippingOptimizer
+from glimmer_keras.optimizers import SkippingOptimizer
+from glimmer_keras.training import Checkpoints
 
 SIZES = {
     "vocabulary_size": 16,

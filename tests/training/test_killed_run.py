@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from glimmer_keras import Glimmer, data
-from glimmer_keras.training import Checkpoints, TrainingLog, on_devices
+from glimmer_keras.distribution import on_devices
+from glimmer_keras.training import Checkpoints, TrainingLog
 
 STEPS = 40
 # As small as can be: each process compiles the step, which takes most of the time.

@@ -6,13 +6,8 @@ import pytest
 from keras import ops
 
 from glimmer_keras import Glimmer
-from glimmer_keras.training import (
-    Adafactor,
-    Checkpoints,
-    NotFinite,
-    SkippingOptimizer,
-    TrainingLog,
-)
+from glimmer_keras.optimizers import Adafactor, SkippingOptimizer
+from glimmer_keras.training import Checkpoints, NotFinite, TrainingLog
 
 SIZES = {"vocabulary_size": 16, "num_layers": 1, "num_decoder_layers": 1, "num_heads": 1}
 SIZES |= {"hidden_dim": 4, "intermediate_dim": 4, "key_value_dim": 4, "dropout": 0.0}

@@ -23,7 +23,7 @@ from fictional_world import make_world, write_world
 
 import glimmer_keras
 from glimmer_keras.cli.main import main
-from glimmer_keras.models.hosts import first_host_first, from_hosts, hosts
+from glimmer_keras.distribution.hosts import first_host_first, from_hosts, hosts
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.training import TrainingRun
 from glimmer_keras.training.step_callback import StepCallback

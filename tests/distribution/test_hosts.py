@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glimmer_keras.models.hosts import (
+from glimmer_keras.distribution.hosts import (
     first_host_first,
     from_hosts,
     hosts,

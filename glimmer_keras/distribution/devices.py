@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from glimmer_keras.models.hosts import hosts
+from glimmer_keras.distribution.hosts import hosts
 
 DATA, MODEL = "batch", "model"  # Axes of a device mesh.
 NUM_PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"

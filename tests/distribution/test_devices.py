@@ -17,15 +17,10 @@ import numpy as np
 import pytest
 
 from glimmer_keras import Glimmer
-from glimmer_keras.training import (
-    Adafactor,
-    Checkpoints,
-    SkippingOptimizer,
-    data_shard,
-    layout_map,
-    on_devices,
-)
-from glimmer_keras.training.devices import find_hosts
+from glimmer_keras.distribution import data_shard, layout_map, on_devices
+from glimmer_keras.distribution.devices import find_hosts
+from glimmer_keras.optimizers import Adafactor, SkippingOptimizer
+from glimmer_keras.training import Checkpoints
 
 BACKEND = keras.backend.backend()
 ONLY_JAX = pytest.mark.skipif(BACKEND != "jax", reason="of keras.distribution")

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from glimmer_keras.memory.corrupt_store_error import CorruptStoreError
+from glimmer_keras.utils.manifest import CorruptFileError
 
 # What TensorStore's file driver calls a file that it has not finished.
 UNFINISHED = ".__lock"
@@ -131,5 +131,5 @@ def shared_context() -> Any:
 def read_error(where: str, error: Exception) -> Exception:
     """What to raise for what TensorStore said on reading `where`."""
     if str(error).startswith(DAMAGE):
-        return CorruptStoreError(f"{where} is damaged: {error}")
+        return CorruptFileError(f"{where} is damaged: {error}")
     return OSError(f"{where} cannot be read: {error}")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from glimmer_keras.training import Adafactor
+from glimmer_keras.optimizers import Adafactor
 
 
 class Table(keras.Model):

@@ -1,7 +1,7 @@
 import pytest
 
 from glimmer_keras.memory import CorruptStoreError
-from glimmer_keras.memory.location import ABSENT, Location, read_error
+from glimmer_keras.utils.location import ABSENT, Location, read_error
 
 
 @pytest.mark.parametrize("kind", ["path", "file", "memory"])

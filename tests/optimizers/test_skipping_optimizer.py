@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from glimmer_keras.training import Adafactor, SkippingOptimizer
+from glimmer_keras.optimizers import Adafactor, SkippingOptimizer
 
 INNER = {
     "adam": lambda: keras.optimizers.Adam(0.1, global_clipnorm=1.0),

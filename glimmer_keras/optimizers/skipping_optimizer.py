@@ -3,7 +3,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from glimmer_keras.models.replicas import num_replicas
+from glimmer_keras.distribution.replicas import num_replicas
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
