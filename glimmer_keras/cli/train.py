@@ -9,7 +9,7 @@ from rich.console import Console
 from glimmer_keras.distribution.hosts import hosts
 from glimmer_keras.evaluation import EvaluateByGeneration, score_table
 from glimmer_keras.evaluation import evaluate as evaluate_tasks
-from glimmer_keras.training import TaskLosses, TrainingConfig, TrainingRun, keep_freed_memory
+from glimmer_keras.training import ReaderRun, TaskLosses, TrainingConfig, keep_freed_memory
 
 HELP = "train a reader as a file of settings says; the same command goes on with a run"
 DEV_BATCHES = 4  # of each task, whose losses are measured
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     config = TrainingConfig.read(args.config, args.set)
     print(config.to_yaml(), end="", flush=True)
     keep_freed_memory()
-    training = TrainingRun(config, args.output)
+    training = ReaderRun(config, args.output)
     with training.devices():
         training.prepare()
         data, every = training.data, config.run.evaluate_every
@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> int:
         stopped = training.fit(callbacks)
         if stopped:
             print(
-                f"glimmer: {stopped}: stopped after step {training.checkpoints.step}; the same "
-                "command goes on",
+                f"glimmer: {stopped}: stopped after step {training.step}; the same command goes on",
                 file=sys.stderr,
             )
             return 128 + signal.Signals[stopped]

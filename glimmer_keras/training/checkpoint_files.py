@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from glimmer_keras.models import Glimmer
 from glimmer_keras.utils.files import new_folder, remove_folder
 from glimmer_keras.utils.manifest import CorruptFileError, differences
 from glimmer_keras.utils.manifest import read_manifest as read_manifest_of
@@ -21,7 +20,7 @@ WEIGHTS = "model.weights.h5"
 RANDOM = "random.npz"
 
 
-def write_checkpoint(path: Path, model: Glimmer, manifest: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, model: keras.Model, manifest: dict[str, Any]) -> None:
     """Write a folder with the state of a model, and a manifest with what is given of it.
 
     Raises:
@@ -63,13 +62,18 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def load_checkpoint(
-    path: Path, manifest: dict[str, Any], model: Glimmer, data: dict[str, Any] | None
+    path: Path, manifest: dict[str, Any], model: keras.Model, data: dict[str, Any] | None
 ) -> None:
     """Load a folder's state into a model that is configured as the one that was saved.
 
     Raises:
         ValueError: If it is not, or `data` differ, or the folder is of another format.
     """
+    if not model.built or getattr(model, "optimizer", None) is None:
+        raise ValueError(
+            "`model` must be built and compiled, such as by a call on one batch and `compile`. "
+            f"Received: built={model.built}, optimizer={getattr(model, 'optimizer', None)}"
+        )
     _check_manifest(path, manifest, model, data)
     # Keras passes over an optimizer without variables.
     if not model.optimizer.built:
@@ -92,7 +96,7 @@ def load_checkpoint(
 
 
 def _check_manifest(
-    path: Path, manifest: dict[str, Any], model: Glimmer, data: dict[str, Any] | None
+    path: Path, manifest: dict[str, Any], model: keras.Model, data: dict[str, Any] | None
 ) -> None:
     _check_same(path, "`model` must be configured", manifest["config"], _config(model))
     saved = manifest.get("data")
@@ -105,7 +109,7 @@ def _check_same(path: Path, what: str, saved: dict[str, Any], given: dict[str, A
         raise ValueError(f"{path}: {what} as the one that was saved: {other}")
 
 
-def _check_finite(model: Glimmer, step: int) -> None:
+def _check_finite(model: keras.Model, step: int) -> None:
     variables = [*model.trainable_variables, *model.optimizer.variables]
     for variable in variables:
         if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
@@ -115,10 +119,14 @@ def _check_finite(model: Glimmer, step: int) -> None:
             )
 
 
-def _config(model: Glimmer) -> dict[str, Any]:
+def _config(model: keras.Model) -> dict[str, Any]:
     """What weights and optimizer state depend on, as JSON gives it back."""
-    config = {**model.backbone.get_config(), "optimizer": _optimizer_name(model.optimizer)}
-    config.pop("name", None)
+    if hasattr(model, "backbone"):
+        config = model.backbone.get_config()
+        config.pop("name", None)
+    else:
+        config = {"weights": [list(weight.shape) for weight in model.weights]}
+    config["optimizer"] = _optimizer_name(model.optimizer)
     return json.loads(json.dumps(config))
 
 
@@ -128,13 +136,13 @@ def _optimizer_name(optimizer: keras.optimizers.Optimizer) -> str:
     return name if inner is None else f"{name}({_optimizer_name(inner)})"
 
 
-def _random_states(model: Glimmer) -> list[Any]:
+def _random_states(model: keras.Model) -> list[Any]:
     """Variables of the seed generators, which Keras leaves out of a weights file."""
     weights = {id(weight) for weight in model.weights}
     return [variable for variable in model.variables if id(variable) not in weights]
 
 
-def _load_random(model: Glimmer, path: Path) -> None:
+def _load_random(model: keras.Model, path: Path) -> None:
     states = _random_states(model)
     with np.load(path, allow_pickle=False) as saved:
         if len(saved.files) != len(states):

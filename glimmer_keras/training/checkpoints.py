@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from glimmer_keras.distribution.hosts import first_host_first, from_hosts, write_on_first_host
-from glimmer_keras.models import Glimmer
 from glimmer_keras.training.checkpoint_files import (
     load_checkpoint,
     read_manifest,
@@ -107,11 +108,11 @@ class Checkpoints(StepCallback):
         self._heard = 0
         return noted_signals(self._note)
 
-    def restore(self, model: Glimmer, step: int | None = None) -> int:
+    def restore(self, model: keras.Model, step: int | None = None) -> int:
         """Load a checkpoint into a model.
 
         Args:
-            model: A `Glimmer`, configured and compiled as the one that was saved.
+            model: A model, configured, built and compiled as the one that was saved.
             step: Which one, say `best_step()`; `None` for the newest that is complete. Training
                 goes on from the newest only.
 
@@ -145,8 +146,8 @@ class Checkpoints(StepCallback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_end(batch, logs)
-        # A step that is measured next is saved after that: killed there, it is measured again.
-        measured = self.monitor is not None and batch + 1 == (self.params or {}).get("steps")
+        # A step that ends an epoch is saved after it is measured: killed there, it is again.
+        measured = batch + 1 == (self.params or {}).get("steps")
         stop = self._hear()
         if stop or (self._is_due and not measured):
             self._save()

@@ -1,9 +1,8 @@
-"""What a `TrainingRun` is made of: its data, its model, its stretches, its files."""
+"""What a `ReaderRun` is made of: its data and its model."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +86,6 @@ def named_size(backbone: Any) -> str | None:
         if all(getattr(backbone, key) == value for key, value in sizes.items()):
             return name
     return None
-
-
-def stretches(start: int, steps: int, every: int | None) -> Iterator[tuple[int, int, int]]:
-    """What is left, as `(first step, steps an epoch, epochs)`; epochs end at `every` steps."""
-    every = every or steps
-    head = min(-start % every, steps - start)
-    whole, tail = divmod(max(steps - start - head, 0), every)
-    for length, epochs in ((head, 1), (every, whole), (tail, 1)):
-        if length > 0 and epochs:
-            yield start, length, epochs
-            start += length * epochs
 
 
 def rows_fingerprint(task: Task) -> str:
