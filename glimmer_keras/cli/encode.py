@@ -6,7 +6,7 @@ from pathlib import Path
 from glimmer_keras.data import DiskCorpus, PassageFile
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
-from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
+from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
 
 HELP = "turn a corpus into a memory store"
 CORPUS_HELP = "passages as JSON lines, plain or .gz, or a folder of glimmer corpus"
