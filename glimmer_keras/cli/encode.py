@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from glimmer_keras.data import DiskCorpus, PassageFile
+from glimmer_keras.data.formats import formats
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
 from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
@@ -38,9 +39,18 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     """Where the passages are, as `corpus_file` takes it."""
     parser.add_argument("corpus", metavar="CORPUS", help=CORPUS_HELP)
     parser.add_argument(
+        "--format",
+        choices=formats("corpus"),
+        default="passages",
+        help="what a line of CORPUS is: a passage, or a page of KILT's knowledge source, to be cut "
+        "into passages (passages)",
+    )
+    parser.add_argument(
         "--knowledge-source",
-        action="store_true",
-        help="CORPUS is KILT's knowledge source, pages to be cut into passages",
+        action="store_const",
+        dest="format",
+        const="knowledge_source",
+        help="the same as --format knowledge_source",
     )
     parser.add_argument(
         "--max-words",
@@ -64,7 +74,7 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
 def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
     if Path(args.corpus).is_dir():
         return DiskCorpus(args.corpus)
-    file = PassageFile(args.corpus, args.knowledge_source, args.max_words)
+    file = PassageFile(args.corpus, args.format, args.max_words)
     next(iter(file))  # What is not there, or of another form, is told before a model is loaded.
     return file
 

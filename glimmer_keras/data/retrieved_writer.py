@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
-from glimmer_keras.data.retrieved import fit_columns
 from glimmer_keras.data.task import Task
+from glimmer_keras.data.task_base import fit_columns
 from glimmer_keras.utils.files import publish_folder, write_file
 from glimmer_keras.utils.manifest import CorruptFileError, read_manifest, write_manifest
 

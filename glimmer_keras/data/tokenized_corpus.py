@@ -3,13 +3,11 @@ from pathlib import Path
 import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
-from glimmer_keras.data.padding import pad_tokens, padding_mask
+from glimmer_keras.data.padding import padding_mask
 from glimmer_keras.data.token_cache import Create, cache_key, cached_arrays
-from glimmer_keras.data.token_ids import check_token_ids, report_truncated, spec_key, token_dtype
+from glimmer_keras.data.token_ids import fill_tokens, report_truncated, spec_key
 from glimmer_keras.data.token_spec import TokenSpec
 from glimmer_keras.utils.progress import Progress
-
-CHUNK = 1000
 
 
 class TokenizedCorpus:
@@ -89,22 +87,14 @@ def tokenize_corpus(
     """
     key = cache_key("corpus", corpus.fingerprint, *spec_key(spec), passage_length)
 
+    def contents(part: slice) -> list[str]:
+        return [passage.content for passage in corpus[part]]
+
     def make(create: Create) -> dict[str, int]:
-        dtype = token_dtype(spec.vocabulary_size)
-        token_ids = create("token_ids", (len(corpus), passage_length), dtype)
-        lengths = create("lengths", (len(corpus),), "int32")
-        truncated = 0
+        size = len(corpus), passage_length
         with Progress("Tokenising", len(corpus), "passages", progress) as shown:
-            for start in range(0, len(corpus), CHUNK):
-                part = slice(start, start + CHUNK)
-                sequences = spec.tokenize([passage.content for passage in corpus[part]])
-                ids, lengths[part], cut = pad_tokens(
-                    sequences, passage_length, spec.end_id, spec.pad_id
-                )
-                token_ids[part] = check_token_ids(ids, spec.vocabulary_size)
-                truncated += cut
-                shown.advance(len(ids))
-        return {"truncated": truncated}
+            cut = fill_tokens(create, "", contents, *size, spec.end_id, spec, shown.advance)
+        return {"truncated": cut}
 
     arrays, notes = cached_arrays(cache_dir, key, make)
     report_truncated(notes["truncated"], len(corpus), "passages", passage_length)
