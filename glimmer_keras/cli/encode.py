@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the passages are, as `corpus_file` takes it."""
+    """Add where the passages are, as `corpus_file` takes it."""
     parser.add_argument("corpus", metavar="CORPUS", help=CORPUS_HELP)
     parser.add_argument(
         "--format",
@@ -62,6 +62,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_batch_argument(parser: argparse.ArgumentParser) -> None:
+    """Add how much goes through the model together."""
     parser.add_argument(
         "--tokens-per-batch",
         type=int,
@@ -72,6 +73,7 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
+    """Open the corpus that the arguments name."""
     if Path(args.corpus).is_dir():
         return DiskCorpus(args.corpus)
     file = PassageFile(args.corpus, args.format, args.max_words)

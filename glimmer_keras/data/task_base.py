@@ -15,7 +15,7 @@ class TaskBase(ABC):
     Args:
         name: Name of the task.
         retrieved: Integers `(examples, passages)`, rows of the corpus, the best first, -1 where a
-            passage is missing; `None` before retrieval. `len(self)` must be known before.
+            passage is missing; `None` before retrieval. `len(self)` must work before.
     """
 
     def __init__(self, name: str, retrieved: np.ndarray | None) -> None:

@@ -52,7 +52,7 @@ def fill_tokens(
 
 
 def token_dtype(vocabulary_size: int) -> str:
-    """The smallest of uint16 and int32 that holds all token ids."""
+    """Choose the smallest of uint16 and int32 that holds all token ids."""
     return "uint16" if vocabulary_size <= 2**16 else "int32"
 
 
@@ -67,7 +67,7 @@ def check_token_ids(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
 
 
 def spec_key(spec: TokenSpec) -> tuple[str, int, int, int]:
-    """What of a tokenizer the stored tokens depend on."""
+    """List what of a tokenizer the stored tokens depend on."""
     return spec.fingerprint, spec.vocabulary_size, spec.pad_id, spec.end_id
 
 

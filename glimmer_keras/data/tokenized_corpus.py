@@ -51,7 +51,10 @@ class TokenizedCorpus:
         return self.token_ids.shape[1]
 
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens of the passages in `rows` `(...)`; -1 gives a row of padding.
+        """Look up the tokens of passages.
+
+        Args:
+            rows: Integers `(...)`; -1 gives a row of padding.
 
         Returns:
             int32 token ids `(..., length)`, and their boolean mask, true on real tokens.
@@ -59,11 +62,12 @@ class TokenizedCorpus:
         rows = np.asarray(rows)
         present = rows >= 0
         safe = np.where(present, rows, 0)
-        mask = padding_mask(np.where(present, self.lengths[safe], 0), self.passage_length)
+        lengths = np.where(present, self.lengths[safe], 0)
+        mask = padding_mask(lengths, self.passage_length)  # (..., length)
         return np.where(mask, self.token_ids[safe], self.spec.pad_id).astype("int32"), mask
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """What `gather` gives, as the model takes it: `passage_token_ids` and their mask."""
+        """Name what `gather` gives as the model takes it: `passage_token_ids` and their mask."""
         ids, mask = self.gather(rows)
         return {"passage_token_ids": ids, "passage_padding_mask": mask}
 
@@ -96,6 +100,6 @@ def tokenize_corpus(
             cut = fill_tokens(create, "", contents, *size, spec.end_id, spec, shown.advance)
         return {"truncated": cut}
 
-    arrays, notes = cached_arrays(cache_dir, key, make)
-    report_truncated(notes["truncated"], len(corpus), "passages", passage_length)
-    return TokenizedCorpus(arrays["token_ids"], arrays["lengths"], spec, notes["truncated"], key)
+    arrays, counts = cached_arrays(cache_dir, key, make)
+    report_truncated(counts["truncated"], len(corpus), "passages", passage_length)
+    return TokenizedCorpus(arrays["token_ids"], arrays["lengths"], spec, counts["truncated"], key)

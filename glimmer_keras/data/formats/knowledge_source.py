@@ -71,6 +71,7 @@ def split_page(
 
 
 def _sentences(paragraphs: Sequence[str], title: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the words of each sentence with the number of its paragraph."""
     for number, paragraph in enumerate(paragraphs):
         text = " ".join(paragraph.split())
         if text.startswith(SECTION) or (number == 0 and text == " ".join(title.split())):

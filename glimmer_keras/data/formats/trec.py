@@ -43,6 +43,7 @@ def rankings(path: str | Path) -> Iterator[Ranking]:
 
 
 def _results(path: str | Path) -> Iterator[Result]:
+    """Read the lines that are not blank."""
     with open_file(path) as file:
         number = 0
         while True:
