@@ -77,7 +77,7 @@ def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
     if Path(args.corpus).is_dir():
         return DiskCorpus(args.corpus)
     file = PassageFile(args.corpus, args.format, args.max_words)
-    next(iter(file))  # What is not there, or of another form, is told before a model is loaded.
+    next(iter(file))  # An absent or broken file is an error before a model is loaded.
     return file
 
 

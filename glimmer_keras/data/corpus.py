@@ -103,11 +103,11 @@ class Corpus(Sequence[Passage]):
         return tuple(alternatives)
 
     def _row(self, passage_id: str) -> int:
-        """Row of the passage with this identifier, -1 if there is none."""
+        """Look up the row of the passage with this identifier, -1 if there is none."""
         return self._rows.get(passage_id, -1)
 
     def _page_rows(self, page_id: str) -> Sequence[int]:
-        """Rows of the passages of a page, ascending."""
+        """Look up the rows of the passages of a page, ascending."""
         return self._pages.get(page_id, [])
 
 
@@ -119,5 +119,5 @@ def passage_line(passage: Passage) -> bytes:
 
 
 def _overlaps(passage: Passage, first: int, last: int) -> bool:
-    """Whether a passage has some of the paragraphs from `first` to `last`."""
+    """Tell whether a passage has some of the paragraphs from `first` to `last`."""
     return passage.first_paragraph <= last and passage.last_paragraph >= first

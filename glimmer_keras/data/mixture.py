@@ -103,7 +103,7 @@ def mixture(
 
 
 def _own_rows(shard: tuple[int, int], batch_size: int) -> slice:
-    """The rows of each batch that are this host's."""
+    """Choose the rows of each batch that are this host's."""
     host, hosts = shard
     if not 0 <= host < hosts:
         raise ValueError(
@@ -119,7 +119,7 @@ def _own_rows(shard: tuple[int, int], batch_size: int) -> slice:
 
 
 def _in_order(sizes: list[int], batch_size: int) -> tuple[Callable[[int], Draw], int]:
-    """A drawing of every example once, and how many batches it gives."""
+    """Make a function that draws every example once, and count the batches that it gives."""
     numbers = np.repeat(np.arange(len(sizes)), sizes)
     examples = np.concatenate([np.arange(size) for size in sizes])
 

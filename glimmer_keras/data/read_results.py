@@ -108,7 +108,7 @@ def read_dpr_results(
 
 
 def _numbers_by_key(keys: Sequence[str]) -> Mapping[str, list[int]]:
-    """The numbers of the examples that have each key."""
+    """Look up the numbers of the examples by key."""
     numbers: dict[str, list[int]] = {}
     for number, key in enumerate(keys):
         numbers.setdefault(key, []).append(number)
@@ -118,7 +118,7 @@ def _numbers_by_key(keys: Sequence[str]) -> Mapping[str, list[int]]:
 def _best_rows(
     ranking: Ranking, corpus: Corpus, num_passages: int, unknown: Unknown
 ) -> tuple[list[int], int]:
-    """Distinct rows of the first passages of a ranking, and how many results were unknown."""
+    """Look up the distinct rows of a ranking's best passages, and count unknown results."""
     rows: dict[int, None] = {}
     skipped = 0
     for where, piece in ranking.pieces:

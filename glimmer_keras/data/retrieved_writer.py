@@ -30,10 +30,10 @@ class RetrievedWriter:
 
     Args:
         path: The folder.
-        task: What is retrieved for.
-        corpus: What the rows count in.
+        task: The questions.
+        corpus: The corpus that the rows count in.
         num_passages: Passages of each example, at least 1.
-        settings: What the results depend on besides, as plain values.
+        settings: Plain values that the results depend on besides.
 
     Raises:
         FileExistsError: If `path` holds results of something else.

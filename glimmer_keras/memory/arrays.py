@@ -37,7 +37,7 @@ COMPRESSED = [LITTLE, {"name": "zstd", "configuration": {"level": 1}}, CRC32C]
 
 
 def array_names(settings: Settings) -> tuple[str, ...]:
-    """Names of the arrays of a store, in the order in which a shard is written."""
+    """Name the arrays of a store, in the order in which a shard is written."""
     scales = (SCALES,) if settings.dtype == "int8" else ()
     return (MEMORY, *scales, TEXT, RECORDS, IDS)
 
@@ -48,12 +48,12 @@ def shard_key(name: str, shard: int) -> str:
 
 
 def text_capacity(settings: Settings) -> int:
-    """Bytes of text that a shard can hold before compression."""
+    """Count the bytes of text that a shard can hold before compression."""
     return max(settings.shard_size * TEXT_OF_A_PASSAGE, TEXT_OF_A_SHARD)
 
 
 def records_in_chunk(shard_size: int) -> int:
-    """The greatest divisor of `shard_size` up to `RECORDS_IN_CHUNK`."""
+    """Find the greatest divisor of `shard_size` up to `RECORDS_IN_CHUNK`."""
     return next(n for n in range(min(RECORDS_IN_CHUNK, shard_size), 0, -1) if shard_size % n == 0)
 
 

@@ -31,7 +31,7 @@ class DuplicateRowsError(Exception):
 
 
 def num_buckets(rows: int) -> int:
-    """How many buckets hold the ids of so many rows."""
+    """Count the buckets that hold the ids of so many rows."""
     return -(-rows // MEAN_ENTRIES)
 
 

@@ -15,14 +15,14 @@ DTYPES = ("int8", "bfloat16", "float32")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a store is made with, and keeps.
+    """Settings that a store is made with, and keeps.
 
     Args:
         hidden_dim: Width of a token's representation.
         passage_length: Greatest number of tokens of a passage.
         dtype: `"int8"`, `"bfloat16"` or `"float32"`.
         shard_size: Passages in a file.
-        fingerprint: What the memory depends on, by name: weights, tokenizer, lengths.
+        fingerprint: Checksums of what the memory depends on, by name: weights, tokenizer, lengths.
     """
 
     hidden_dim: int
@@ -69,10 +69,10 @@ class Commit:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that a store is, but for its arrays.
+    """A store without its arrays.
 
     Args:
-        settings: What it was made with.
+        settings: Settings that the store was made with.
         commits: The first build and what was appended, in their order.
         deleted: `(first row, number)` of deleted passages, ascending, apart from each other.
         files: SHA-256 of the files that hold no data, by name.

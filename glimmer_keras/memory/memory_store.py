@@ -67,7 +67,7 @@ class MemoryStore:
             passage_length: Greatest number of tokens of a passage.
             dtype: `"int8"`, with a scale for each token, `"bfloat16"` or `"float32"`.
             shard_size: Passages in a file, and the most that a killed writer loses.
-            fingerprint: What the memory depends on, by name; compared by `open`.
+            fingerprint: Checksums of what the memory depends on, by name; compared by `open`.
 
         Raises:
             FileExistsError: If there is a complete store.
@@ -93,7 +93,7 @@ class MemoryStore:
 
         Args:
             path: Local path or URL of a TensorStore key-value store.
-            fingerprint: What the memory must have been made with; `None` for no comparison.
+            fingerprint: Fingerprint that the memory must have; `None` for no comparison.
             cache_bytes: Bound of a cache of memory that was read; what was least recently used
                 goes first.
 
@@ -125,7 +125,7 @@ class MemoryStore:
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """What the memory was made with."""
+        """Checksums of what the memory was made with, by name."""
         return dict(self._settings.fingerprint)
 
     @property

@@ -16,7 +16,7 @@ COLUMNS = 6
 
 
 class HasText(Protocol):
-    """What is kept of a passage."""
+    """A passage with the fields that are kept."""
 
     @property
     def id(self) -> str: ...

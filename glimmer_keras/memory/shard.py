@@ -22,7 +22,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """What is written of `n` passages.
+    """Arrays that are written of `n` passages.
 
     Args:
         memory: Stored dtype `(n, passage_length, dim)`.

@@ -119,11 +119,11 @@ class StoreWriter:
             raise OSError(f"shard {number} cannot be written: {error}") from error
 
     def done(self, number: int, passages: Sequence[HasText] | None = None) -> bool:
-        """Whether a shard is written completely.
+        """Tell whether a shard is written completely.
 
         Args:
             number: Number of the shard, from 0.
-            passages: If given, whether it is written with just these passages.
+            passages: Passages that it must be written with; `None` for any.
         """
         self._check_number(number)
         records = self._records(number)

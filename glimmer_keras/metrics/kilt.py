@@ -141,7 +141,7 @@ def _r_precision(gold_row: Row, pieces: Sequence[Mapping[str, Any]], keys: Seque
 def _answer_in_context(
     gold_row: Row, row: Row, pieces: Sequence[Mapping[str, Any]], ks: Sequence[int]
 ) -> dict[str, float]:
-    """Whether a gold answer stands in one of the first k pieces, all pieces counted."""
+    """Tell whether a gold answer stands in one of the first k pieces, all pieces counted."""
     answers = [normalize_answer(answer) for answer in gold_answers(gold_row)]
     first = float("inf")
     for place, piece in enumerate(pieces, 1):

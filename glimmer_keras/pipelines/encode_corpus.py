@@ -124,7 +124,7 @@ def append_corpus(
 
 
 def store_settings(glimmer: Glimmer, dtype: str, shard_size: int) -> dict[str, Any]:
-    """Settings of a model's store, as `MemoryStore.create` takes them."""
+    """Make the settings of a model's store, as `MemoryStore.create` takes them."""
     return {
         "hidden_dim": glimmer.backbone.hidden_dim,
         "passage_length": check_preprocessor(glimmer).passage_length,
@@ -155,7 +155,7 @@ def complete_store(
 
 
 def same_passages(stored: Iterable[StoredPassage], passages: Iterable[Passage]) -> bool:
-    """Whether the stored passages are these, all of them in their order."""
+    """Tell whether the stored passages are these, all of them in their order."""
     return all(
         old is not None and new is not None and old == StoredPassage(new.id, new.title, new.text)
         for old, new in zip_longest(stored, passages)
@@ -230,7 +230,7 @@ def _repeated(file: IO[bytes], count: int) -> tuple[int, int] | None:
 
 
 def _holds(store: MemoryStore, corpus: Iterable[Passage]) -> bool:
-    """Whether a store holds all passages of a corpus; to hold some of them is an error."""
+    """Tell whether a store holds all passages of a corpus; to hold some of them is an error."""
     holds = None
     for chunk in in_chunks(corpus, PASSAGES_AT_ONCE):
         ids = [passage.id for passage in chunk]

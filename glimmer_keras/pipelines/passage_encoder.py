@@ -45,7 +45,7 @@ PreparedShard = tuple[int, list[Passage], PassageTokens | None]
 
 @dataclass
 class EncodingReport:
-    """What encoding took.
+    """Work and time that encoding took.
 
     Args:
         passages: Passages encoded now; those of shards that were written before do not count.
@@ -63,6 +63,7 @@ class EncodingReport:
     waited: float = 0.0
 
     def log(self, passage_length: int) -> None:
+        """Log how much was encoded, and how many passages were cut to `passage_length` tokens."""
         if self.truncated:
             logger.warning(
                 "%d of %d passages were cut to %d tokens",
@@ -131,9 +132,9 @@ def encode_shards(
     are in memory at most.
 
     Args:
-        encoder: The model's.
+        encoder: Encoder of the model.
         shards: Numbers and passages.
-        writer: The store's. The store is not completed here.
+        writer: Writer of the store, which is not completed here.
         advance: Called with how many more passages are done, and whether they were computed now.
     """
     report, started = EncodingReport(), time.perf_counter()
@@ -183,6 +184,6 @@ def _prepare(
 
 @lru_cache(maxsize=1)
 def _compiled_encoder(backbone: GlimmerBackbone) -> Callable:
-    """Kept for the last model, so that appending to a store does not compile again."""
+    """Compile the encoder; kept for the last model, so that appending does not compile again."""
     variables = (backbone.token_embedding.embeddings, *backbone.memory_encoder.variables)
     return compiled(backbone.encode_memory, variables, (None, None))

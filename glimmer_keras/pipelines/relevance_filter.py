@@ -45,10 +45,10 @@ def relevance_filter(
 
     Args:
         task: The examples with their retrieved rows set.
-        corpus: What the rows count in.
+        corpus: The corpus that the rows count in.
         num_passages: How many of the passages to look at; `None` for all that were retrieved.
         min_overlap: Over 0 and up to 1; 1 asks that the shorter passage stands in the other.
-        min_answer_length: Of the normalised answer, at least 1.
+        min_answer_length: Characters of a normalised answer, at least 1.
         progress: Whether to show a progress bar in a terminal.
 
     Returns:
@@ -153,7 +153,7 @@ def _overlap(text_of: Callable[[int], _Text], row: int, texts: list[_Text]) -> f
 
 
 def _holds_answer(texts: list[_Text], answers: tuple[str, ...], min_length: int) -> bool:
-    """Whether an answer that tells something stands in one of the texts."""
+    """Tell whether an answer that is a reason stands in one of the texts."""
     normalised = {normalize_answer(answer) for answer in answers} - TELL_NOTHING
     return any(
         f" {answer} " in text.words

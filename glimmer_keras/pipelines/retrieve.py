@@ -48,7 +48,7 @@ def bm25_index(
     """Build BM25 over passages once and keep it on disk; build it again when they have changed.
 
     Args:
-        passages: Those of a memory store, deleted ones left out, or of a corpus.
+        passages: A memory store, its deleted passages left out, or a corpus.
         path: Folder to keep the index in. By default `{store.path}.bm25` beside a store, and for
             a corpus it is not kept.
         progress: Whether to show progress bars in a terminal.
@@ -92,7 +92,7 @@ def dense_index(
     Killed and called again it goes on with the first 1024 passages that are not written.
 
     Args:
-        passages: Those of a memory store, deleted ones left out, or of a corpus. `title: text` is
+        passages: A memory store, its deleted passages left out, or a corpus. `title: text` is
             embedded.
         embedder: Embeds passages and questions.
         path: Local path or URL to keep the vectors at. By default `{store.path}.dense` beside a
@@ -228,14 +228,14 @@ def _each_passage(passages: MemoryStore | Corpus) -> Iterator[Passage]:
 
 
 def _fingerprint(passages: MemoryStore | Corpus) -> str:
-    """Tell these passages from others."""
+    """Look up what tells these passages from others."""
     return passages.revision if isinstance(passages, MemoryStore) else passages.fingerprint
 
 
 def _index_path(
     passages: MemoryStore | Corpus, path: str | Path | None, ending: str
 ) -> str | Path | None:
-    """Where an index is kept: `path`, or beside a store on a local disk, or nowhere.
+    """Choose where an index is kept: `path`, or beside a store on a local disk, or nowhere.
 
     Raises:
         ValueError: If there is no `path` for a store at a URL.

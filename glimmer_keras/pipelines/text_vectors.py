@@ -61,7 +61,7 @@ class TextVectors:
 
 @lru_cache(maxsize=1)
 def _compiled_embedder(embedder: TextEmbedder) -> Callable:
-    """Kept for the last embedder, so that the next index does not compile it again."""
+    """Compile an embedder; kept for the last one, so that the next index does not compile again."""
 
     def embed(ids, mask):
         return embedder({"token_ids": ids, "padding_mask": mask}, training=False)

@@ -13,7 +13,7 @@ VERSION = 1
 
 
 class HasText(Protocol):
-    """What is indexed of a passage."""
+    """A passage with the fields that are indexed."""
 
     @property
     def title(self) -> str: ...
@@ -75,7 +75,7 @@ class BM25Retriever:
 
     @property
     def settings(self) -> dict[str, str | float]:
-        """What the ranking depends on besides the passages."""
+        """Settings that the ranking depends on besides the passages."""
         return {"name": "bm25", "k1": self._index.k1, "b": self._index.b}
 
     def __len__(self) -> int:
@@ -130,7 +130,7 @@ class BM25Retriever:
 
     @staticmethod
     def is_index(path: str | Path) -> bool:
-        """Whether a folder holds what `save` wrote, of this format or another."""
+        """Tell whether a folder holds what `save` wrote, of this format or another."""
         return all((Path(path) / name).is_file() for name in (MANIFEST, "params.index.json"))
 
     @classmethod

@@ -62,7 +62,7 @@ class DenseRetriever:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the ranking depends on besides the passages."""
+        """Settings that the ranking depends on besides the passages."""
         search = EXACT if self.index is None else self.index.settings
         return {"name": "dense", "encoder": self.encoder_fingerprint, "search": search}
 
