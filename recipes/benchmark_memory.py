@@ -44,14 +44,14 @@ from glimmer_keras.memory import MemoryStore, StoredPassage, StoreWriter
 from glimmer_keras.memory.manifest import DTYPES
 from glimmer_keras.memory.quantize import quantize
 from glimmer_keras.models.sizes import size_arguments
-from glimmer_keras.pipelines.check_passages import in_chunks
-from glimmer_keras.pipelines.encode_shards import EncodingReport, encode_shards
+from glimmer_keras.pipelines.length_batches import LENGTH_STEP, TOKENS_PER_BATCH
 from glimmer_keras.pipelines.passage_encoder import (
-    LENGTH_STEP,
-    TOKENS_PER_BATCH,
+    EncodingReport,
     PassageEncoder,
     PassageTokens,
+    encode_shards,
 )
+from glimmer_keras.utils.chunks import in_chunks
 
 PASSAGES_READ = 25
 

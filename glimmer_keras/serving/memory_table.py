@@ -1,7 +1,7 @@
 import tensorflow as tf
 
 from glimmer_keras.memory import MemoryStore, StoredPassage
-from glimmer_keras.pipelines.check_passages import in_chunks
+from glimmer_keras.utils.chunks import in_chunks
 from glimmer_keras.utils.progress import Progress
 
 PASSAGES_AT_ONCE = 256

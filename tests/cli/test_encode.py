@@ -6,6 +6,8 @@ import pytest
 from glimmer_keras.cli import encode
 from glimmer_keras.memory import MemoryStore
 
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
 
 def test_a_corpus_becomes_a_store(glimmer, preset, corpus, tmp_path):
     path, settings = tmp_path / "store", ("--dtype", "float32", "--shard-size", 3)

@@ -1,8 +1,9 @@
 import json
+import re
 
 import pytest
 
-from glimmer_keras.data import DiskCorpus, read_corpus, read_folder
+from glimmer_keras.data import DiskCorpus, Passage, read_corpus, read_folder
 
 
 @pytest.fixture
@@ -58,3 +59,36 @@ def test_an_absent_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
         read_folder(folder)
+
+
+def write(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def test_read_corpus(tmp_path):
+    path = write(
+        tmp_path / "corpus.jsonl",
+        {"id": "a", "title": "T", "text": "x"},
+        {"id": 2, "text": "y"},
+        {"id": "c", "title": None, "text": "z"},
+    )
+    assert [*read_corpus(path)] == [
+        Passage("a", "T", "x"),
+        Passage("2", "", "y"),
+        Passage("c", "", "z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"id": "b", "title": "T"}, ":2: field `text` is missing. Received: ['id', 'title']"),
+        ({"id": "b", "text": "y", "title": 3}, ":2: field `title` must be str. Received: 3"),
+        ({"id": "a", "text": "y"}, ":2: field `id` must be unique. Received: id='a'"),
+    ],
+)
+def test_read_corpus_errors(tmp_path, record, message):
+    path = write(tmp_path / "corpus.jsonl", {"id": "a", "text": "x"}, record)
+    with pytest.raises(ValueError, match=re.escape(f"{path}{message}")):
+        read_corpus(path)

@@ -4,22 +4,22 @@ from glimmer_keras.data import Corpus
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.models.fingerprint import check_preprocessor
-from glimmer_keras.pipelines.check_passages import CHUNK, in_chunks
-from glimmer_keras.pipelines.encode_corpus import same_passages
+from glimmer_keras.pipelines.encode_corpus import PASSAGES_AT_ONCE, same_passages
 from glimmer_keras.pipelines.memory_inputs import memory_inputs
 from glimmer_keras.pipelines.prepare import token_spec
+from glimmer_keras.utils.chunks import in_chunks
 
 
-class StoredPassages:
-    """The passages of a corpus as a store has them, to train a reader whose memory is frozen.
+class CorpusMemory:
+    """The memory of a corpus's passages, to train a reader whose memory is frozen.
 
-    In place of a `TokenizedCorpus` in `data.mixture`. The memory encoder then runs on questions
-    alone: the passages' part of it was done when the store was made, once rather than in each
-    epoch, and without dropout.
+    It takes the place of a `TokenizedCorpus` in `data.mixture`. The memory encoder then runs on
+    questions alone: the passages' part of it was done when the store was made, once rather than
+    in each epoch, and without dropout.
 
     Args:
         store: Memory that this model made.
-        corpus: What retrieved rows count in; all of its passages are in the store.
+        corpus: The corpus that retrieved rows count in; the store has all of its passages.
         glimmer: The model, made with `train_memory=False`.
 
     Raises:
@@ -30,7 +30,7 @@ class StoredPassages:
     ```python
     store = encode_corpus(glimmer, corpus, "wiki.memory")
     tokens, _ = tokenize(tasks, corpus, glimmer.preprocessor)
-    glimmer.fit(mixture(tokens, StoredPassages(store, corpus, glimmer), batch_size=32))
+    glimmer.fit(mixture(tokens, CorpusMemory(store, corpus, glimmer), batch_size=32))
     ```
     """
 
@@ -41,11 +41,11 @@ class StoredPassages:
                 "with each step. Received: train_memory=True"
             )
         store.check_made_with(memory_fingerprint(glimmer))
-        for chunk in in_chunks(corpus, CHUNK):
+        for chunk in in_chunks(corpus, PASSAGES_AT_ONCE):
             ids = [passage.id for passage in chunk]
-            known = store.contains(ids)
-            if not known.all():
-                first = ids[known.argmin()]
+            is_stored = store.contains(ids)
+            if not is_stored.all():
+                first = ids[is_stored.argmin()]
                 raise ValueError(
                     f"`store` must hold all passages of `corpus`. Received: no {first!r}"
                 )
@@ -61,14 +61,14 @@ class StoredPassages:
         return len(self._corpus)
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Memory of the passages in some rows of the corpus, as the model takes it.
+        """Read the memory of the passages in some rows of the corpus, as the model takes it.
 
         Args:
-            rows: Integers of any shape; -1 is a missing passage.
+            rows: Integers `(...)`; -1 is a missing passage.
 
         Returns:
-            `passage_memory`, `passage_padding_mask` and for int8 `passage_memory_scales`, of the
-            shape of `rows` and then those of `MemoryStore.read`.
+            `passage_memory` `(..., length, dim)`, `passage_padding_mask` `(..., length)` and, for
+            int8, `passage_memory_scales` `(..., length)`, of the dtypes of `MemoryStore.read`.
         """
         rows = np.asarray(rows)
         ids = np.empty(rows.shape, object)

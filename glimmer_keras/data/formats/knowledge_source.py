@@ -1,10 +1,31 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from glimmer_keras.data.formats.registry import register
+from glimmer_keras.data.jsonl import Record, take, take_id
+from glimmer_keras.data.passage import Passage
+
 SECTION = "Section::::"
 BULLET = re.compile(r"^BULLET::::-*\s*")
 # After an initial ("J. Smith", "U.S. Army") a full stop ends no sentence.
 SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9])")
+
+
+@register("corpus", "knowledge_source")
+def passages_of(record: Record, where: str, max_words: int) -> Iterator[Passage]:
+    """Cut a page of KILT's knowledge source into passages of at most `max_words` words.
+
+    The page is `{"wikipedia_id", "wikipedia_title", "text": [paragraph, ...]}`, with `_id` for a
+    missing `wikipedia_id`. Passage `n` of it, from 0, has the id `{wikipedia_id}-{n}` and remembers
+    its paragraphs; a page without text has none.
+    """
+    page_id = take_id(record, "wikipedia_id" if "wikipedia_id" in record else "_id", where)
+    title = take(record, "wikipedia_title", str, where)
+    paragraphs = take(record, "text", list, where)
+    if not all(isinstance(paragraph, str) for paragraph in paragraphs):
+        raise ValueError(f"{where}: field `text` must be a list of strings")
+    for number, (text, first, last) in enumerate(split_page(paragraphs, title, max_words)):
+        yield Passage(f"{page_id}-{number}", title, text, page_id, first, last)
 
 
 def split_sentences(text: str) -> list[str]:
@@ -50,6 +71,7 @@ def split_page(
 
 
 def _sentences(paragraphs: Sequence[str], title: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the words of each sentence with the number of its paragraph."""
     for number, paragraph in enumerate(paragraphs):
         text = " ".join(paragraph.split())
         if text.startswith(SECTION) or (number == 0 and text == " ".join(title.split())):

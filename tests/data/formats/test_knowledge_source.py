@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from glimmer_keras.data.pages import split_page, split_sentences
+from glimmer_keras.data import Passage, read_knowledge_source
+from glimmer_keras.data.formats.knowledge_source import split_page, split_sentences
 
 
 def test_split_sentences():
@@ -61,3 +64,40 @@ def test_a_page_without_text_gives_no_passage():
 def test_max_words():
     with pytest.raises(ValueError, match=r"`max_words` must be at least 1\. Received: max_words=0"):
         split_page(["a"], max_words=0)
+
+
+def write(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def test_read_knowledge_source(tmp_path):
+    path = write(
+        tmp_path / "ks.jsonl",
+        {
+            "_id": "7",
+            "wikipedia_id": "7",
+            "wikipedia_title": "Bonn",
+            "text": ["Bonn\n", "One two.\n", "Section::::Past.\n", "Three four.\n"],
+        },
+        {"_id": "8", "wikipedia_title": "Empty", "text": ["Empty\n"]},
+        {"_id": 9, "wikipedia_title": "Ulm", "text": ["Ulm\n", "Five."]},
+    )
+    assert [*read_knowledge_source(path, max_words=3)] == [
+        Passage("7-0", "Bonn", "One two.", "7", 0, 1),
+        Passage("7-1", "Bonn", "Three four.", "7", 2, 3),
+        Passage("9-0", "Ulm", "Five.", "9", 0, 1),
+    ]
+
+
+def test_read_knowledge_source_errors(tmp_path):
+    page = {"wikipedia_id": "7", "wikipedia_title": "T", "text": ["T"]}
+    path = write(tmp_path / "ks.jsonl", {**page, "text": "T"})
+    with pytest.raises(ValueError, match=r"ks\.jsonl:1: field `text` must be list\. Received: 'T'"):
+        read_knowledge_source(path)
+    path = write(tmp_path / "ks.jsonl", {**page, "text": [3]})
+    with pytest.raises(ValueError, match=r"ks\.jsonl:1: field `text` must be a list of strings"):
+        read_knowledge_source(path)
+    path = write(tmp_path / "ks.jsonl", page)
+    with pytest.raises(ValueError, match=r"at least one passage with text\. Received: 0 passages"):
+        read_knowledge_source(path)
