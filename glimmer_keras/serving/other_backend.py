@@ -2,6 +2,7 @@
 
 import _thread
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer
+from glimmer_keras.serving.saved_model import plan_export, write_versions
 
 ERRORS = {error.__name__: error for error in (ValueError, FileExistsError, OSError, ImportError)}
 
@@ -21,7 +23,7 @@ ERRORS = {error.__name__: error for error in (ValueError, FileExistsError, OSErr
 def export_from_other_backend(
     glimmer: Glimmer, path: Path, store: MemoryStore | None, options: dict[str, Any]
 ) -> Path:
-    """`export` a model by way of a preset."""
+    """Do as `export` does, by way of a preset."""
     with tempfile.TemporaryDirectory(prefix="glimmer-export-") as preset:
         glimmer.save_to_preset(preset)
         return export_preset(preset, path, None if store is None else store.path, options)
@@ -30,7 +32,7 @@ def export_from_other_backend(
 def export_preset(
     preset: str, path: str | os.PathLike[str], store: str | None, options: dict[str, Any]
 ) -> Path:
-    """`export` a preset in a process of its own.
+    """Do as `export` does with a preset, in a process of its own.
 
     Args:
         preset: Path or name of a preset.
@@ -57,14 +59,13 @@ def export_preset(
         env=environment,
         start_new_session=True,
     ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
         try:
-            said = child.stdout.read()
+            output = child.stdout.read() if child.stdout else ""
         finally:
-            child.stdin.close()
+            if child.stdin:
+                child.stdin.close()
             child.wait()
-    lines = said.splitlines()
+    lines = output.splitlines()
     if child.returncode or not lines:
         raise ChildProcessError(f"The process that exports failed with status {child.returncode}")
     outcome = json.loads(lines[-1])
@@ -75,10 +76,6 @@ def export_preset(
 
 def main() -> None:
     """Do what the argument says while stdin is open; the last line of stdout is how it went."""
-    import logging
-
-    from glimmer_keras.serving.export import export
-
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
     task = json.loads(sys.argv[1])
@@ -88,7 +85,8 @@ def main() -> None:
     try:
         store = task["store"] and MemoryStore.open(task["store"])
         glimmer = Glimmer.from_preset(task["preset"])
-        outcome = {"path": str(export(glimmer, task["path"], store, **task["options"]))}
+        plan = plan_export(glimmer, task["path"], store, **task["options"])
+        outcome = {"path": str(write_versions(plan))}
     except (ValueError, OSError, ImportError) as error:
         name = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
         outcome = {"error": name, "message": str(error)}

@@ -3,10 +3,14 @@
 import json
 import shutil
 import subprocess
-import threading
+from http.client import HTTPConnection
 
 import numpy as np
 import pytest
+
+pytest.importorskip("starlette")
+
+from glimmer_keras.serving.server import guard  # noqa: E402
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 PREDICT = "/v1/models/glimmer:predict"
@@ -21,15 +25,15 @@ def curl(url, *options):
 
 
 @pytest.fixture
-def predict(server, requests, tmp_path):
-    """Asks for `answer_from_ids`, or what is told instead."""
+def predict(rest, requests, tmp_path):
+    """Asks for `answer_from_ids`, or something else."""
     inputs = {key: value.tolist() for key, value in requests["answer_from_ids"].items()}
 
     def predict(rows=None, signature="answer_from_ids", path=PREDICT, options=()):
         given = inputs if rows is None else inputs | {"passage_rows": rows}
         body = tmp_path / "request.json"
         body.write_text(json.dumps({"signature_name": signature, "inputs": given}))
-        return curl(server.rest + path, "-d", f"@{body}", *options)
+        return curl(rest + path, "-d", f"@{body}", *options)
 
     return predict
 
@@ -59,27 +63,43 @@ def test_errors_and_then_an_answer(predict, replies, case, code, said):
         np.testing.assert_allclose(reply["outputs"][key], value, atol=1e-4)
 
 
-def test_the_server_by_other_names(server):
-    port = server.rest.rpartition(":")[2]
+def test_the_server_by_other_names(rest):
+    port = rest.rpartition(":")[2]
     for name in ("localhost", f"127.0.0.1:{port}", "[::1]:1"):
-        code, reply = curl(f"{server.rest}/v1/models/glimmer", "-H", f"Host: {name}")
+        code, reply = curl(f"{rest}/v1/models/glimmer", "-H", f"Host: {name}")
         assert (code, reply["model_version_status"][0]["state"]) == (200, "AVAILABLE")
     for path in ("/", "/v1/models/glimmer", "/v1/models/glimmer/metadata"):
-        code, reply = curl(server.rest + path, "-H", "Host: evil.example")
+        code, reply = curl(rest + path, "-H", "Host: evil.example")
         assert code == 403
         assert "Received: 'evil.example'" in reply["error"]
 
 
-def test_an_ipv6_address():
-    rest_api = pytest.importorskip("glimmer_keras.serving.server.rest_api", exc_type=ImportError)
+def test_an_ipv6_address(listen):
+    from glimmer_keras.serving.server.app import make_app
+
     try:
-        server = rest_api.make_rest_server(None, ("::1", 0), 100)
+        with listen(make_app(None, 100, address="::1", host="::1"), "::1") as url:
+            assert curl(f"{url}/other") == (404, {"error": "Malformed request: no such path"})
+            assert curl(f"{url}/other", "-H", "Host: evil.example")[0] == 403
     except OSError:
         pytest.skip("there is no IPv6")
-    thread = threading.Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    url = f"http://[::1]:{server.server_port}/other"
-    assert curl(url) == (404, {"error": "Malformed request: no such path"})
-    assert curl(url, "-H", "Host: evil.example")[0] == 403
-    server.stop(1)
-    thread.join()
+
+
+def test_a_body_in_chunks_is_counted_as_it_comes(predict, rest):
+    chunked = ["-H", "Transfer-Encoding: chunked"]
+    assert predict(options=chunked)[0] == 200
+    status, reply = predict([[0, 1, 2, 3]] * 100_000, options=chunked)
+    assert status == 413
+    assert "bytes, and 1048576 are allowed" in reply["error"]
+
+
+def test_a_client_that_sends_nothing_more_is_not_waited_for(rest, monkeypatch):
+    monkeypatch.setattr(guard, "SECONDS", 0.1)
+    connection = HTTPConnection(rest.removeprefix("http://"), timeout=20)
+    connection.putrequest("POST", PREDICT)
+    connection.putheader("Content-Length", "100")
+    connection.endheaders(b"{")
+    response = connection.getresponse()
+    assert response.status == 408
+    assert json.load(response) == {"error": "Nothing more of the body came in 0.1 seconds"}
+    connection.close()
