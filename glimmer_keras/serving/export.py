@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -74,7 +75,7 @@ def export(
             large, or a number does not fit. Nothing has been done then.
         FileExistsError: If the version exists.
     """
-    options = {
+    options: dict[str, Any] = {
         "beam_size": beam_size,
         "num_passages": num_passages,
         "memory_dtype": memory_dtype,

@@ -62,8 +62,8 @@ def serve(
             app = make_app(
                 model,
                 max_message_bytes,
-                shown and shown.html,
-                shown and shown.ask,
+                shown.html if shown else None,
+                shown.ask if shown else None,
                 address,
                 host,
             )

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("starlette")
 
-from glimmer_keras.serving.server import guard  # noqa: E402
+from glimmer_keras.serving.server import guard
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 PREDICT = "/v1/models/glimmer:predict"
