@@ -78,7 +78,7 @@ class TextInputs:
         if cut and not self._cuts_are_reported:
             logger.warning("Passages are cut to %d tokens where longer", self._passage_length)
             self._cuts_are_reported = True
-        length = min(length for length in lengths if length >= max(sizes))
+        length = min(length for length in lengths if length >= max(sizes, default=0))
         # The last row stands for missing passages.
         tokens = np.pad(tokens[:, :length], ((0, 1), (0, 0)), constant_values=spec.pad_id)
         mask = padding_mask(np.append(sizes, 0), length)

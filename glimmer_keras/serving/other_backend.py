@@ -17,6 +17,12 @@ from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer
 from glimmer_keras.serving.saved_model import plan_export, write_versions
 
+PROGRAM = f"""
+from glimmer_keras.utils.quiet import quiet
+with quiet():
+    from {__name__} import main
+main()
+"""
 ERRORS = {error.__name__: error for error in (ValueError, FileExistsError, OSError, ImportError)}
 
 
@@ -48,7 +54,7 @@ def export_preset(
     environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    command = [sys.executable, "-c", f"from {__name__} import main; main()", json.dumps(task)]
+    command = [sys.executable, "-c", PROGRAM, json.dumps(task)]
     # In a session of its own, where no terminal interrupts it: it gives up and cleans up when its
     # stdin ends, which happens here, and however else this process ends.
     with subprocess.Popen(

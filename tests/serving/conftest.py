@@ -1,6 +1,6 @@
 import contextlib
 import inspect
-import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +17,8 @@ import glimmer_keras as gk
 from glimmer_keras.data import Passage
 from glimmer_keras.memory.quantize import dequantize
 from glimmer_keras.serving import export
+from glimmer_keras.serving.description import DESCRIPTION, VERSION
+from glimmer_keras.utils.manifest import read_manifest, write_manifest
 from tests import EAGERLY
 
 QUESTION, PASSAGE, ANSWER, PASSAGES, SELECTED, ROWS = 5, 6, 6, 4, 2, 5
@@ -85,7 +87,21 @@ def version(glimmer, store, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def described(version):
-    return json.loads((version / "assets.extra/serving.json").read_text())
+    return read_manifest(version / "assets.extra", "an export", VERSION, name=DESCRIPTION)
+
+
+@pytest.fixture
+def described_as(version, described, tmp_path):
+    """A version without a model, whose description says something else."""
+
+    def described_as(**other):
+        folder = tmp_path / "other/1"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(version / "assets.extra", folder / "assets.extra")
+        write_manifest(folder / "assets.extra", described | other, VERSION, DESCRIPTION)
+        return folder
+
+    return described_as
 
 
 @pytest.fixture(scope="session")

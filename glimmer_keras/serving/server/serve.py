@@ -11,6 +11,7 @@ from glimmer_keras.serving.server.hosts import with_port
 from glimmer_keras.serving.server.page import Page
 from glimmer_keras.serving.server.served_model import ServedModel, newest_version
 from glimmer_keras.serving.warmup import WARMUP, warm_up
+from glimmer_keras.utils.quiet import quiet
 
 GRACE_SECONDS = 30
 
@@ -54,9 +55,10 @@ def serve(
     handlers = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         path = newest_version(directory.resolve())
-        model = ServedModel(path, name or path.parent.name, max_batch, max_requests)
-        shown = Page(model, path) if page else None
-        warm_up(model, path / "assets.extra" / WARMUP, stopped.is_set)
+        with quiet():
+            model = ServedModel(path, name or path.parent.name, max_batch, max_requests)
+            shown = Page(model, path) if page else None
+            warm_up(model, path / "assets.extra" / WARMUP, stopped.is_set)
         with _listen(host, port) as listening:
             address, port = listening.getsockname()[:2]
             app = make_app(

@@ -1,7 +1,6 @@
 """The page of `glimmer serve --page`, also in a headless Chromium, which takes a picture of it."""
 
 import html
-import json
 import re
 import shutil
 import subprocess
@@ -74,12 +73,9 @@ def test_its_answer_is_that_of_a_client(app, server, version):
     }
 
 
-def test_a_model_without_a_table_has_no_page(served, version, described, tmp_path):
-    shutil.copytree(version / "assets.extra", tmp_path / "m/1/assets.extra")
-    bare = json.dumps(described | {"table": None})
-    (tmp_path / "m/1/assets.extra/serving.json").write_text(bare)
+def test_a_model_without_a_table_has_no_page(served, described_as):
     with pytest.raises(ValueError, match="`--page` must have a model that was exported with a st"):
-        Page(served, tmp_path / "m/1")
+        Page(served, described_as(table=None))
 
 
 @pytest.fixture
