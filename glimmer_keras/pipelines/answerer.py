@@ -131,15 +131,10 @@ class Answerer(ABC):
             raise ValueError(
                 "At most one of `passage_ids` and `passages` must be given. Received: both"
             )
-        for name, what, given in (
-            ("passage_ids", "ids", passage_ids),
-            ("passages", "passages", passages),
-        ):
-            if given is not None and len(given) != len(questions):
-                raise ValueError(
-                    f"`{name}` must be a sequence of {what} for each question. "
-                    f"Received: {len(given)} for {len(questions)} questions"
-                )
+        if passage_ids is not None:
+            self._check_chosen("passage_ids", "ids", passage_ids, len(questions))
+        if passages is not None:
+            self._check_chosen("passages", "passages", passages, len(questions))
         size = 1 if len(questions) == 1 else self.batch_size
         return list(self._stream(questions, passage_ids, passages, size))
 
@@ -166,10 +161,10 @@ class Answerer(ABC):
         if blank := [question for question in questions if not question.strip()]:
             raise ValueError(f"`question` must not be blank. Received: question={blank[0]!r}")
         if passages is not None:
-            self._check_given("passages", "passages", questions, passages)
+            self._check_chosen("passages", "passages", passages, len(questions))
             return Asked(questions, passages, None, self._texts)
         if passage_ids is not None:
-            self._check_given("passage_ids", "ids", questions, passage_ids)
+            self._check_chosen("passage_ids", "ids", passage_ids, len(questions))
             looked_up = iter(self._source.find([i for ids in passage_ids for i in ids]))
             rows = [list(islice(looked_up, len(ids))) for ids in passage_ids]
             return Asked(questions, rows, None, self._source)
@@ -218,19 +213,16 @@ class Answerer(ABC):
     def answers(self, asked: Asked, outputs: Mapping[str, Any]) -> list[Answer]:
         """Make the answers of the model's outputs."""
         texts = self.texts(outputs)
-        rows = [outputs.get("passage_scores"), outputs.get("selected_passages")]
-        rows.append(asked.retrieval_scores)
-        return [
-            Answer(
-                question,
-                texts[number],
-                rank_passages(
-                    asked.passages[number],
-                    *(None if row is None else np.asarray(row[number]) for row in rows),
-                ),
+        columns = outputs.get("passage_scores"), outputs.get("selected_passages")
+        answers = []
+        for number, question in enumerate(asked.questions):
+            scores, selected, retrieval_scores = (
+                None if column is None else np.asarray(column[number])
+                for column in (*columns, asked.retrieval_scores)
             )
-            for number, question in enumerate(asked.questions)
-        ]
+            ranked = rank_passages(asked.passages[number], scores, selected, retrieval_scores)
+            answers.append(Answer(question, texts[number], ranked))
+        return answers
 
     def _stream(
         self,
@@ -242,33 +234,34 @@ class Answerer(ABC):
         if isinstance(questions, str):
             raise TypeError("`questions` must be several strings. Received: one string")
         left = iter(questions)
-        given_left = [None if given is None else iter(given) for given in (passage_ids, passages)]
+        chosen = [None if rows is None else iter(rows) for rows in (passage_ids, passages)]
         with ThreadPoolExecutor(1, thread_name_prefix="answerer") as thread:
             ahead: Future[tuple[Asked, Inputs]] | None = None
             while True:
                 part, ready = list(islice(left, size)), ahead
-                given = [None if g is None else list(islice(g, len(part))) for g in given_left]
-                ahead = thread.submit(self._prepare, size, part, *given) if part else None
+                rows = [None if row is None else list(islice(row, len(part))) for row in chosen]
+                ahead = thread.submit(self._prepare, size, part, *rows) if part else None
                 if ready is not None:
                     asked, inputs = ready.result()
                     yield from self.answers(asked, self.run(inputs))
                 if ahead is None:
                     return
 
-    def _prepare(self, size: int, *asking: Any) -> tuple[Asked, Inputs]:
+    def _prepare(self, size: int, *arguments: Any) -> tuple[Asked, Inputs]:
         """Do everything before the model."""
-        asked = self.find(*asking)
+        asked = self.find(*arguments)
         return asked, self.inputs(asked, size)
 
-    def _check_given(
-        self, name: str, what: str, questions: Sequence[str], given: Sequence[Sequence[Any]]
+    def _check_chosen(
+        self, name: str, what: str, chosen: Sequence[Sequence[Any]], questions: int
     ) -> None:
-        if len(given) != len(questions) or any(isinstance(row, str) for row in given):
+        strings = [row for row in chosen if isinstance(row, str)]
+        if strings or len(chosen) != questions:
+            received = repr(strings[0]) if strings else f"{len(chosen)} for {questions} questions"
             raise ValueError(
-                f"`{name}` must be a sequence of {what} for each question. "
-                f"Received: {given!r} for {len(questions)} questions"
+                f"`{name}` must be a sequence of {what} for each question. Received: {received}"
             )
-        for row in given:
+        for row in chosen:
             if not 1 <= len(row) <= self.num_passages:
                 raise ValueError(
                     f"`{name}` must be from 1 to num_passages={self.num_passages} {what}. "

@@ -81,7 +81,7 @@ def export_preset(
 
 
 def main() -> None:
-    """Do what the argument says while stdin is open; the last line of stdout is how it went."""
+    """Do what the argument says while stdin is open; the last line of stdout is the outcome."""
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
     task = json.loads(sys.argv[1])

@@ -12,7 +12,14 @@ from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.models.fingerprint import check_preprocessor
 from glimmer_keras.serving.core_ops import core_ops
-from glimmer_keras.serving.description import DESCRIPTION, PASSAGES, TOKENIZER, VERSION, describe
+from glimmer_keras.serving.description import (
+    ASSETS,
+    DESCRIPTION,
+    PASSAGES,
+    TOKENIZER,
+    VERSION,
+    describe,
+)
 from glimmer_keras.serving.memory_table import MemoryTable, table_bytes
 from glimmer_keras.serving.settings import Settings
 from glimmer_keras.serving.signatures import Signature, core_signatures
@@ -126,7 +133,7 @@ def write_version(
         }
         archive.write_out(str(path), verbose=False)
         traced = {name: function.get_concrete_function() for name, function in functions.items()}
-    folder = path / "assets.extra"
+    folder = path / ASSETS
     folder.mkdir()
     description = describe(plan.glimmer, plan.settings, plan.store, traced)
     write_manifest(folder, description, VERSION, DESCRIPTION)

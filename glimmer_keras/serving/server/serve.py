@@ -6,6 +6,7 @@ from typing import Any
 
 import uvicorn
 
+from glimmer_keras.serving.description import ASSETS
 from glimmer_keras.serving.server.app import make_app
 from glimmer_keras.serving.server.hosts import with_port
 from glimmer_keras.serving.server.page import Page
@@ -58,7 +59,7 @@ def serve(
         with quiet():
             model = ServedModel(path, name or path.parent.name, max_batch, max_requests)
             shown = Page(model, path) if page else None
-            warm_up(model, path / "assets.extra" / WARMUP, stopped.is_set)
+            warm_up(model, path / ASSETS / WARMUP, stopped.is_set)
         with _listen(host, port) as listening:
             address, port = listening.getsockname()[:2]
             app = make_app(
