@@ -66,6 +66,11 @@ def test_each_signature_is_asked_once(file):
     assert model.asked == [("rerank", {"passage_rows": (1, 4)}), ("answer", {"question": (1,)})]
 
 
+def test_the_exported_model_answers_them(served, version):
+    pytest.importorskip("tensorflow_serving")
+    warm_up(served, version / "assets.extra" / WARMUP, lambda: False)
+
+
 def test_a_stop_ends_it_and_without_a_file_there_is_nothing_to_do(file, tmp_path):
     model = Model()
     warm_up(model, tmp_path / "other", lambda: False)

@@ -100,6 +100,8 @@ def broken(inputs, what):
         inputs["passage_rows"] = rows[0]
     elif what == "floats":
         inputs["passage_rows"] = rows + np.float32(0.5)
+    elif what == "words":
+        inputs["passage_rows"] = rows.astype(str)
     elif what == "short":
         inputs["passage_rows"] = rows[:-1]
     elif what == "empty":
@@ -121,6 +123,7 @@ def broken(inputs, what):
         ("narrow", "INVALID_ARGUMENT", r"passage_rows: expected \(None, 4\). Received: \(5, 3\)"),
         ("flat", "INVALID_ARGUMENT", r"passage_rows: expected \(None, 4\). Received: \(4,\)"),
         ("floats", "INVALID_ARGUMENT", "passage_rows: .*expected int32. Received: float"),
+        ("words", "INVALID_ARGUMENT", "passage_rows: .*expected int32. Received: (<U|string)"),
         ("short", "INVALID_ARGUMENT", r"one number of rows, from 1 to 8. Received: \[4, 5\]"),
         ("empty", "INVALID_ARGUMENT", "expected|from 1 to 8"),
         ("batch", "INVALID_ARGUMENT", r"from 1 to 8. Received: \[10\]"),

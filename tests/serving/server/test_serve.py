@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,18 +14,28 @@ from http.client import HTTPConnection
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 pytest.importorskip("uvicorn")
 
 from glimmer_keras.serving.server import serve
 from glimmer_keras.serving.server.served_model import ServedModel
+from glimmer_keras.serving.warmup import WARMUP, write_warmup
 
 
 def test_a_process_answers_what_is_under_way_when_it_is_stopped(
     version, requests, replies, tmp_path
 ):
     pytest.importorskip("tensorflow_serving")
-    command = [sys.executable, "-m", "glimmer_keras.cli.main", "serve", str(version.parent)]
+    signature = "answer_from_ids"
+    inputs = {key: value.tolist() for key, value in requests[signature].items()}
+    shutil.copytree(version, tmp_path / "glimmer/1")
+    specs = {
+        key: tf.TensorSpec((None, *value.shape[1:]), value.dtype)
+        for key, value in requests[signature].items()
+    }
+    write_warmup(tmp_path / "glimmer/1/assets.extra" / WARMUP, {signature: specs})  # no others
+    command = [sys.executable, "-m", "glimmer_keras.cli.main", "serve", str(tmp_path / "glimmer")]
     command += ["--port=0", "--rest-port=0", "--max-message-mb=1", "--page"]
     with (
         (tmp_path / "log").open("w") as log,
@@ -35,8 +46,7 @@ def test_a_process_answers_what_is_under_way_when_it_is_stopped(
         assert listening, line + (tmp_path / "log").read_text()
         idle = HTTPConnection(listening[1], timeout=60)
         idle.connect()  # as browsers do, and it says nothing
-        inputs = {key: value.tolist() for key, value in requests["answer_from_ids"].items()}
-        body = json.dumps({"signature_name": "answer_from_ids", "inputs": inputs}).encode()
+        body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
         slow = HTTPConnection(listening[1], timeout=60)
         slow.putrequest("POST", "/v1/models/glimmer:predict")
         slow.putheader("Content-Length", str(len(body)))
