@@ -1,4 +1,4 @@
-"""Calls to a server in this process, whose model does what a test wants of it."""
+"""Calls to a server in this process, whose model mostly does what a test wants of it."""
 
 import contextlib
 import shutil
@@ -67,6 +67,16 @@ def transport(address):
 
 
 VALUE = {"x": np.array([[1, 2]], "int32")}
+
+
+@pytest.mark.parametrize("name", ["answer_int8", "answer_from_ids", "encode_memory"])
+def test_the_exported_model_answers(server, requests, replies, name):
+    transport = GrpcTransport(server.grpc, "glimmer", 1, 60.0, 0)
+    reply = transport.predict(name, requests[name])
+    transport.close()
+    assert set(reply) == set(replies[name])
+    for key, value in reply.items():
+        np.testing.assert_allclose(value, replies[name][key], atol=1e-4, err_msg=key)
 
 
 def test_all_dtypes_of_memory_are_sent(model, transport):

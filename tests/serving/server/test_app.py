@@ -43,15 +43,6 @@ def check(reply, expected):
         np.testing.assert_allclose(value, expected[key], atol=1e-4, err_msg=key)
 
 
-@pytest.mark.parametrize("name", ["answer_int8", "answer_from_ids", "encode_memory"])
-def test_grpc_answers(server, requests, replies, name):
-    from glimmer_keras.serving.grpc_transport import GrpcTransport
-
-    transport = GrpcTransport(server.grpc, "glimmer", 1, 60, 0)
-    check(transport.predict(name, requests[name]), replies[name])
-    transport.close()
-
-
 def test_rest_answers_in_columns_and_in_rows(http, requests, replies):
     columns = plain(requests["answer_from_ids"])
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

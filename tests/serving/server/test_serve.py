@@ -41,28 +41,33 @@ def test_a_process_answers_what_is_under_way_when_it_is_stopped(
         (tmp_path / "log").open("w") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
     ):
-        line = process.stdout.readline()
-        listening = re.fullmatch(r"Serving glimmer version 1: REST http://(\S+:\d+)/ .*\n", line)
-        assert listening, line + (tmp_path / "log").read_text()
-        idle = HTTPConnection(listening[1], timeout=60)
-        idle.connect()  # as browsers do, and it says nothing
-        body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
-        slow = HTTPConnection(listening[1], timeout=60)
-        slow.putrequest("POST", "/v1/models/glimmer:predict")
-        slow.putheader("Content-Length", str(len(body)))
-        slow.endheaders(body[:100])
-        page = HTTPConnection(listening[1], timeout=60)
-        page.request("GET", "/")  # and so what came before it is known to be there
-        assert b"<title>glimmer</title>" in page.getresponse().read()
-        process.terminate()
-        time.sleep(0.5)
-        slow.send(body[100:])
-        outputs = json.load(slow.getresponse())["outputs"]
-        for name, value in replies["answer_from_ids"].items():
-            np.testing.assert_allclose(outputs[name], value, atol=1e-4)
-        assert process.wait(30) == 0
-        for connection in (idle, slow, page):
-            connection.close()
+        try:
+            line = process.stdout.readline()
+            listening = re.fullmatch(
+                r"Serving glimmer version 1: REST http://(\S+:\d+)/ .*\n", line
+            )
+            assert listening, line + (tmp_path / "log").read_text()
+            idle = HTTPConnection(listening[1], timeout=60)
+            idle.connect()  # as browsers do, and it says nothing
+            body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+            slow = HTTPConnection(listening[1], timeout=60)
+            slow.putrequest("POST", "/v1/models/glimmer:predict")
+            slow.putheader("Content-Length", str(len(body)))
+            slow.endheaders(body[:100])
+            page = HTTPConnection(listening[1], timeout=60)
+            page.request("GET", "/")  # and so what came before it is known to be there
+            assert b"<title>glimmer</title>" in page.getresponse().read()
+            process.terminate()
+            time.sleep(0.5)
+            slow.send(body[100:])
+            outputs = json.load(slow.getresponse())["outputs"]
+            for name, value in replies[signature].items():
+                np.testing.assert_allclose(outputs[name], value, atol=1e-4)
+            assert process.wait(30) == 0
+            for connection in (idle, slow, page):
+                connection.close()
+        finally:
+            process.kill()
     log = (tmp_path / "log").read_text()
     assert re.findall("^glimmer: .*", log, re.MULTILINE) == [
         "glimmer: DeprecationWarning: `--rest-port` is `--port` now, and goes next release"
