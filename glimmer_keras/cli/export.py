@@ -1,6 +1,6 @@
 import argparse
 
-from glimmer_keras.serving.server.options import positive
+from glimmer_keras.cli.arguments import positive
 
 HELP = "turn a preset into a SavedModel for TensorFlow Serving"
 

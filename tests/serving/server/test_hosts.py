@@ -1,7 +1,7 @@
 import pytest
 
+from glimmer_keras.serving.request_error import RequestError
 from glimmer_keras.serving.server.hosts import check_host, with_port
-from glimmer_keras.serving.server.request_error import RequestError
 
 OWN = ["localhost", "LOCALHOST:8501", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:9"]
 FOREIGN = [
