@@ -1,5 +1,4 @@
 import os
-import pathlib
 import shutil
 import signal
 from types import SimpleNamespace
@@ -220,14 +219,11 @@ def test_an_interrupted_save_leaves_the_ones_before(trained, tmp_path, monkeypat
     def interrupt(*_, **__):
         raise OSError("a full disk")
 
-    for function in ("rename", "replace"):
-        with monkeypatch.context() as patch:
-            patch.setattr(pathlib.Path, function, interrupt)
-            patch.setattr(os, function, interrupt)
-            with pytest.raises(OSError, match="a full disk"):
-                go_through_steps(checkpoints, glimmer, 1)
-                checkpoints.wait()
-        assert checkpoints.latest_step() == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", interrupt)
+        with pytest.raises(OSError, match="a full disk"):
+            go_through_steps(checkpoints, glimmer, 1)
+    assert checkpoints.latest_step() == 4
     assert Checkpoints(directory, save_every=1).restore(glimmer) == 4
 
 
