@@ -46,6 +46,7 @@ OUTSIDE = {
     "metrics": {"numpy"},
 }
 LOADED_ON_DEMAND = {"torch", "bm25s", "faiss", "tensorstore", "apache_beam", "tensorflow_text"}
+LOADED_ON_DEMAND |= {"orbax", "pydantic"}
 
 
 def imports_of(source, package):

@@ -93,6 +93,7 @@ class TrainingRun:
             self.run.keep,
             monitor=monitor,
             data=data,
+            exchange_every=self.run.log_every,
         )
         self._rates: dict[str, Any] = {"tokens_per_step": tokens_per_step}
         if flops_per_step is not None and self.run.peak is not None:
