@@ -21,8 +21,6 @@ import time
 from pathlib import Path
 
 import keras
-from _world_tasks import world_tasks
-from fictional_world import TASKS
 from rich.console import Console
 
 import glimmer_keras as gk
@@ -30,6 +28,8 @@ from glimmer_keras.data import Corpus, Example, Task, mixture
 from glimmer_keras.evaluation import score_table, score_tasks
 from glimmer_keras.pipelines import Predictions, encode_corpus, retrieve, tokenize
 from glimmer_keras.retrieval import BM25Retriever
+from recipes.worlds.fictional_world import TASKS
+from recipes.worlds.tasks import world_tasks
 
 NUM_PASSAGES, NUM_SELECTED = 8, 2
 LENGTHS = {"question_length": 16, "passage_length": 64, "answer_length": 8}

@@ -1,5 +1,5 @@
 import pytest
-from _command import OneLineParser, exit_code
+from recipes.command import OneLineParser, exit_code
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What dense.py tells: evidence found, by task and depth, and what indexes find and take."""
+
+import statistics
+import time
+
+from rich.table import Table
+
+from glimmer_keras.metrics import found_evidence_at
+from glimmer_keras.retrieval import FaissIndex
+from glimmer_keras.retrieval.dense_retriever import search_exactly
+
+DEPTHS = (1, 5, 25)
+INDEXES = (
+    ("Flat", ""),
+    ("HNSW32", "efSearch=64"),
+    ("HNSW32", "efSearch=256"),
+    ("IVF128,Flat", "nprobe=8"),
+    ("IVF128,Flat", "nprobe=32"),
+)
+QUESTIONS_ALONE = 200
+
+
+def recall_of(retriever, corpus, tasks):
+    """Percent of the evidence among the first passages, by task and in the mean, by depth."""
+    table = {}
+    for task in tasks:
+        rows, _ = retriever.search([example.question for example in task], max(DEPTHS))
+        found = [
+            (row, sets)
+            for row, e in zip(rows, task, strict=True)
+            if (sets := corpus.evidence_rows(e))
+        ]
+        table[task.name] = {
+            depth: 100 * statistics.mean(found_evidence_at(row, sets, depth) for row, sets in found)
+            for depth in DEPTHS
+        }
+    mean = {d: statistics.mean(scores[d] for scores in table.values()) for d in DEPTHS}
+    return table | {"mean": mean}
+
+
+def compare_indexes(retriever, questions):
+    """Of what the exact search finds, how much each index does, and milliseconds a question."""
+    vectors, asked = retriever.vectors, retriever.encode(questions)
+    found = {"exact": timed(lambda part: search_exactly(vectors, part, max(DEPTHS)), asked)}
+    for factory, parameters in INDEXES:
+        start = time.perf_counter()
+        index = FaissIndex.build(vectors, factory, parameters)
+        built = time.perf_counter() - start
+        rows, times = timed(lambda part: index.search(part, max(DEPTHS)), asked)  # noqa: B023
+        found[f"{factory} {parameters}".strip()] = rows, times | {"build_s": built}
+    exact = found["exact"][0]
+    shares = {
+        name: statistics.mean(
+            len({*row} & {*best}) / len(best)
+            for row, best in zip(rows.tolist(), exact.tolist(), strict=True)
+        )
+        for name, (rows, _) in found.items()
+    }
+    return {name: times | {"found": shares[name]} for name, (_, times) in found.items()}
+
+
+def timed(search, asked):
+    """Rows of all questions asked at once, and milliseconds a question so and one by one."""
+    start = time.perf_counter()
+    rows, _ = search(asked)
+    together = time.perf_counter() - start
+    start = time.perf_counter()
+    for number in range(min(QUESTIONS_ALONE, len(asked))):
+        search(asked[number : number + 1])
+    alone = (time.perf_counter() - start) / min(QUESTIONS_ALONE, len(asked))
+    return rows, {"ms_together": 1000 * together / len(asked), "ms_alone": 1000 * alone}
+
+
+def recall_table(recall):
+    table = Table("", *(f"{name} @{depth}" for name in recall for depth in DEPTHS))
+    for task in recall["BM25"]:
+        scores = [f"{found[task][depth]:.1f}" for found in recall.values() for depth in DEPTHS]
+        table.add_row(task, *scores)
+    return table
