@@ -9,16 +9,21 @@ No files and no network are needed. The facts of the world stand in its passages
 entities asked about in the test never occur in a training question. No passage is labelled as
 relevant in this training: the model learns to rank from what helps it to answer. It starts from
 `tiny_world`, a tiny T5 that comes with the package and learned to read and rank on other worlds,
-where it was told which passages tell the answer (recipes/pretrain_tiny_t5.py). With --output DIR
+where it was told which passages tell the answer (recipes.pretraining.tiny_world). With --output DIR
 the model and its memory are kept, and `glimmer answer DIR/preset --store DIR/memory` waits for
 more questions. Three to five minutes on 2 cores, with TensorFlow or JAX.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+if not __package__:  # It is run by its path, and Python looks beside it.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    __import__("recipes")
 
 import keras
 from rich.console import Console
@@ -48,7 +53,6 @@ def main(argv=None):
         parser.error(f"--output must hold no memory of another run. Received: {args.output}")
     console = Console()
     start = time.perf_counter()
-    gk.training.keep_freed_memory()
     keras.utils.set_random_seed(TRAINING_SEED)
 
     console.rule("A small world")
@@ -75,16 +79,22 @@ def main(argv=None):
         gk.optimizers.Adafactor(rate),
         distillation_temperature=TEMPERATURE,
     )
-    train_tokens, passages = tokenize(train, corpus, glimmer.preprocessor)
-    batches = mixture(train_tokens, passages, BATCH_SIZE, seed=TRAINING_SEED)
-    epoch = min(args.steps, 100)
-    fit_start = time.perf_counter()
-    history = glimmer.fit(batches, epochs=args.steps // epoch, steps_per_epoch=epoch).history
-    fit_seconds = time.perf_counter() - fit_start
-
-    console.rule("Memory of all passages, encoded once")
+    tokens, passages = tokenize(train, corpus, glimmer.preprocessor)
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary)
+        run = TrainingRun(
+            glimmer,
+            lambda step: mixture(tokens, passages, BATCH_SIZE, seed=TRAINING_SEED, start_step=step),
+            folder / "training",
+            steps=args.steps,
+            run=RunConfig(log_every=STEPS_SHOWN, save_every=args.steps),
+        )
+        fit_start = time.perf_counter()
+        if stopped_by := run.fit():
+            sys.exit(stopped_by)
+        fit_seconds = time.perf_counter() - fit_start
+
+        console.rule("Memory of all passages, encoded once")
         glimmer.save_to_preset(folder / "preset")
         store = encode_corpus(glimmer, corpus, folder / "memory")
         exact = encode_corpus(glimmer, corpus, Path(temporary) / "float32", "float32")
@@ -130,7 +140,7 @@ def main(argv=None):
             "scores": scores["int8"],
             "scores_by_memory": {name: table["average"] for name, table in scores.items()},
             "same_selected": same,
-            "history": history,
+            "history": run.history(),
         }
         args.output.mkdir(parents=True, exist_ok=True)
         (args.output / "report.json").write_text(json.dumps(report, indent=1) + "\n")

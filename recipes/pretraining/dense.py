@@ -15,14 +15,13 @@ encoders are loaded by `TextEmbedder.from_gtr`.
 """
 
 import json
-import math
 import sys
 import time
 from pathlib import Path
 
 import keras
 import keras_hub
-import numpy as np
+from glimmer_keras.training import RunConfig, TrainingRun
 from glimmer_keras.utils.files import write_file
 from rich.console import Console
 
@@ -30,13 +29,13 @@ from glimmer_keras.data import read_folder
 from glimmer_keras.models import T5Encoder, TextEmbedder
 from glimmer_keras.pipelines import bm25_index, dense_index
 from recipes.command import Help, OneLineParser, exit_code
+from recipes.pretraining.dense_batches import PASSAGE_LENGTH, PairBatches
 from recipes.pretraining.dense_report import compare_indexes, recall_of, recall_table
 from recipes.pretraining.tokenizer import train_tokenizer
 from recipes.settings import check_settings
 
 DIM, LAYERS, VOCABULARY = 256, 0, 8000
 STEPS, BATCH_SIZE, RATE, TEMPERATURE = 1500, 256, 1e-3, 0.05
-QUESTION_LENGTH, PASSAGE_LENGTH = 32, 128
 STEPS_SHOWN = 50
 
 
@@ -94,89 +93,35 @@ def train_embedder(corpus, tasks, args):
     examples = [(e.question, corpus.evidence_rows(e)) for task in tasks for e in task]
     pairs = [(question, min(sets[0])) for question, sets in examples if sets]
     questions, rows = tokenizer([question for question, _ in pairs]), [row for _, row in pairs]
-    model = DualEncoder(embedder)
+    model = dual_encoder(embedder)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, args.steps, warmup_target=RATE, warmup_steps=args.steps // 20
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    start = time.perf_counter()
-    epoch = math.gcd(args.steps, STEPS_SHOWN)
-    batches = Batches(questions, rows, tokenizer(texts), args.batch_size, epoch)
-    shown = 1 if sys.stdout.isatty() else 2
-    history = model.fit(batches, epochs=args.steps // epoch, shuffle=False, verbose=shown).history
-    seconds = time.perf_counter() - start
+    batches = PairBatches(questions, rows, tokenizer(texts), args.batch_size)
+    config = RunConfig(log_every=STEPS_SHOWN, save_every=STEPS_SHOWN)
+    run = TrainingRun(model, batches.start_at, args.output, steps=args.steps, run=config)
+    run.restore()
+    if stopped_by := run.fit():
+        raise KeyboardInterrupt(stopped_by)
     embedder.save_to_preset(str(args.output / "preset"))
     parameters = embedder.count_params()
-    return {"pairs": len(pairs), "parameters": parameters, "seconds": seconds, "history": history}
+    return {"pairs": len(pairs), "parameters": parameters, "history": run.history()}
 
 
-class DualEncoder(keras.Model):
-    """Similarity of each question of a batch to each passage of it, over the temperature."""
-
-    def __init__(self, embedder):
-        super().__init__()
-        self.embedder = embedder
-
-    def call(self, inputs, training=None):
-        question, passage = (
-            self.embedder(
-                {"token_ids": ids, "padding_mask": keras.ops.not_equal(ids, 0)}, training=training
-            )
-            for ids in (inputs["question"], inputs["passage"])
-        )
-        return keras.ops.matmul(question, keras.ops.transpose(passage)) / TEMPERATURE
-
-
-class Batches(keras.utils.PyDataset):
-    """Token ids of questions and pieces of passages, each with its passage at the same place."""
-
-    def __init__(self, questions, rows, passages, size, steps):
-        super().__init__()
-        self.questions, self.rows, self.passages = questions, rows, passages
-        self.size, self.steps, self.first = size, steps, 0
-
-    def __len__(self):
-        return self.steps
-
-    def on_epoch_end(self):
-        self.first += self.steps
-
-    def __getitem__(self, step):
-        rng = np.random.default_rng(self.first + step)
-        pairs = {}  # by row: no passage is twice in a batch
-        for number in rng.permutation(len(self.questions)):
-            if len(pairs) == self.size // 2:
-                break
-            row = self.rows[number]
-            pairs.setdefault(row, (self.questions[number], self.passages[row]))
-        for row in rng.permutation(len(self.passages)):
-            if len(pairs) == min(self.size, len(self.passages)):
-                break
-            pairs.setdefault(row, piece_and_rest(list(self.passages[row]), rng))
-        question, passage = zip(*pairs.values(), strict=True)
-        inputs = {
-            "question": pad(question, QUESTION_LENGTH),
-            "passage": pad(passage, PASSAGE_LENGTH),
-        }
-        return inputs, np.arange(len(pairs), dtype="int32")
-
-
-def piece_and_rest(tokens, rng):
-    """A few tokens in a row, and the passage, in every second case without them."""
-    length = rng.integers(4, 24)
-    start = rng.integers(max(1, len(tokens) - length))
-    piece = tokens[start : start + length]
-    rest = tokens[:start] + tokens[start + length :] if rng.random() < 0.5 else tokens
-    return piece, rest or tokens
-
-
-def pad(sequences, length):
-    ids = np.zeros((len(sequences), length), "int32")
-    for row, sequence in zip(ids, sequences, strict=True):
-        kept = [*sequence[: length - 1], 1]
-        row[: len(kept)] = kept
-    return ids
+def dual_encoder(embedder):
+    """Similarity `(batch, batch)` of each question to each passage, over the temperature."""
+    inputs = {
+        name: keras.Input((None,), dtype="int32", name=name) for name in ("question", "passage")
+    }
+    question, passage = (
+        embedder({"token_ids": ids, "padding_mask": keras.ops.not_equal(ids, 0)})
+        for ids in inputs.values()
+    )
+    return keras.Model(
+        inputs, keras.ops.matmul(question, keras.ops.transpose(passage)) / TEMPERATURE
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
 from glimmer_keras.retrieval import BM25Retriever
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining.clozes import made_of, recited, spans
-from recipes.pretraining.phases import check_options, pretrain, shortened
+from recipes.pretraining.phases import Course, check_options, pretrain, shortened
 from recipes.pretraining.starts import t5_of_other_words
 from recipes.pretraining.tokenizer import train_tokenizer
 
@@ -86,12 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"python -m recipes.pretraining.passages --data {args.data}",
         args.output,
         t5_of_other_words(layers, known, tokenizer, SEED),
-        tokenizer,
-        corpus,
-        tasks,
-        shortened(PHASES, args.shorten),
-        LENGTHS,
-        SEED,
+        Course(tokenizer, corpus, tasks, shortened(PHASES, args.shorten), LENGTHS, SEED),
         start=START,
         passages=len(corpus),
         examples={task.name: len(task) for task in tasks},

@@ -29,7 +29,7 @@ import numpy as np
 from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.retrieval import BM25Retriever
 from recipes.command import Help, OneLineParser, exit_code
-from recipes.pretraining.phases import check_options, pretrain, shortened
+from recipes.pretraining.phases import Course, check_options, pretrain, shortened
 from recipes.pretraining.starts import t5_of_sizes
 from recipes.pretraining.tokenizer import train_tokenizer
 from recipes.worlds.fictional_world import World, make_world, training_text
@@ -88,12 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "python -m recipes.pretraining.tiny_world",
         args.output,
         t5_of_sizes(SIZES, tokenizer.vocabulary_size()),
-        tokenizer,
-        corpus,
-        tasks,
-        shortened(PHASES, args.shorten),
-        LENGTHS,
-        SEED,
+        Course(tokenizer, corpus, tasks, shortened(PHASES, args.shorten), LENGTHS, SEED),
         world_seeds=WORLD_SEEDS,
     )
 

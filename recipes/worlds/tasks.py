@@ -7,7 +7,7 @@ from recipes.worlds.fictional_world import TASKS, make_world, write_world
 
 
 def world_tasks(**world: int) -> tuple[Corpus, list[Task], list[Task]]:
-    """Read passages, training tasks and test tasks of `make_world` from files, as any other data."""
+    """Read passages, training and test tasks of `make_world`, through files as any other data."""
     with tempfile.TemporaryDirectory() as folder:
         write_world(make_world(**world), folder)
         train, test = (
