@@ -33,12 +33,14 @@ from glimmer_keras.data import Corpus, Example, Task, mixture
 from glimmer_keras.evaluation import score_table, score_tasks
 from glimmer_keras.pipelines import Predictions, encode_corpus, retrieve, tokenize
 from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.training import RunConfig, TrainingRun
 from recipes.worlds.fictional_world import TASKS
 from recipes.worlds.tasks import world_tasks
 
 NUM_PASSAGES, NUM_SELECTED = 8, 2
 LENGTHS = {"question_length": 16, "passage_length": 64, "answer_length": 8}
 STEPS, BATCH_SIZE, LEARNING_RATE, TEMPERATURE = 200, 32, 1e-2, 0.1
+STEPS_SHOWN = 100
 TEST_QUESTIONS = 250
 WORLD_SEED, TRAINING_SEED = 2027, 0
 
@@ -85,13 +87,13 @@ def main(argv=None):
         run = TrainingRun(
             glimmer,
             lambda step: mixture(tokens, passages, BATCH_SIZE, seed=TRAINING_SEED, start_step=step),
-            folder / "training",
+            Path(temporary) / "training",
             steps=args.steps,
             run=RunConfig(log_every=STEPS_SHOWN, save_every=args.steps),
         )
         fit_start = time.perf_counter()
         if stopped_by := run.fit():
-            sys.exit(stopped_by)
+            raise SystemExit(stopped_by)
         fit_seconds = time.perf_counter() - fit_start
 
         console.rule("Memory of all passages, encoded once")

@@ -23,9 +23,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from glimmer_keras.utils.files import write_file
-
 from glimmer_keras.pipelines import TrainingData
+from glimmer_keras.utils.files import write_file
 from recipes.command import exit_code
 from recipes.paper.claims import Comparison
 from recipes.paper.data import describe_data, load_data

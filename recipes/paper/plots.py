@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from glimmer_keras.utils.files import write_file
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from glimmer_keras.utils.files import write_file
 
 COLOURS = {"FiD": "#555555", "LUMEN": "#2b7bba", "GLIMMER": "#d1495b"}
 Rows = list[dict[str, Any]]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from glimmer_keras.utils.files import write_file
-
 from recipes.paper.claims import Comparison
 from recipes.paper.introduction import headline, introduction
 from recipes.paper.results import Results

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from glimmer_keras.pipelines import TrainingData
 from glimmer_keras.utils.files import write_file
 from glimmer_keras.utils.progress import Progress
-
-from glimmer_keras.pipelines import TrainingData
 from recipes.paper.cells import Cell
 from recipes.paper.claims import Comparison
 from recipes.paper.comparisons import distinct_cells

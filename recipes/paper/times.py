@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from glimmer_keras.utils.files import write_file
 from keras import ops
 
 import glimmer_keras as gk
 from glimmer_keras.memory.quantize import quantize
+from glimmer_keras.utils.files import write_file
 from recipes._answering_parts import make_inputs
 from recipes._benchmark import fastest, interleaved, machine, spread
 from recipes._matrix_work import answering_work

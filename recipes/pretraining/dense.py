@@ -21,13 +21,13 @@ from pathlib import Path
 
 import keras
 import keras_hub
-from glimmer_keras.training import RunConfig, TrainingRun
-from glimmer_keras.utils.files import write_file
 from rich.console import Console
 
 from glimmer_keras.data import read_folder
 from glimmer_keras.models import T5Encoder, TextEmbedder
 from glimmer_keras.pipelines import bm25_index, dense_index
+from glimmer_keras.training import RunConfig, TrainingRun
+from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining.dense_batches import PASSAGE_LENGTH, PairBatches
 from recipes.pretraining.dense_report import compare_indexes, recall_of, recall_table

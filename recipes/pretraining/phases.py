@@ -101,20 +101,20 @@ def pretrain(
     if file.is_file():
         check_settings(file, json.loads(file.read_text()), settings)
     write_file(file, json.dumps(settings, indent=1))
-    reports = []
-    for number, phase in enumerate(course.phases, 1):
-        folder = run / f"phase-{number}"
-        report, preset = folder / "report.json", str(folder / "t5")
-        if not report.is_file():
-            keras.utils.set_random_seed(course.seed + number)
-            print(f"Phase {number} of {len(course.phases)}: {phase}", flush=True)
-            t5, history = train_phase(t5, course, phase, folder)
-            t5.save_to_preset(preset)
-            write_file(report, json.dumps({**phase, **history}))
-            shutil.rmtree(folder / "checkpoints")
+    folders = [run / f"phase-{number}" for number in range(1, len(course.phases) + 1)]
+    done = sum((folder / "report.json").is_file() for folder in folders)
+    if done:
         with quiet_masks():
-            t5 = keras_hub.models.T5Backbone.from_preset(preset)
-        reports.append(json.loads(report.read_text()))
+            t5 = keras_hub.models.T5Backbone.from_preset(str(folders[done - 1] / "t5"))
+    for number in range(done, len(folders)):
+        phase, folder = course.phases[number], folders[number]
+        keras.utils.set_random_seed(course.seed + number + 1)
+        print(f"Phase {number + 1} of {len(folders)}: {phase}", flush=True)
+        t5, losses = train_phase(t5, course, phase, folder)
+        t5.save_to_preset(str(folder / "t5"))
+        write_file(folder / "report.json", json.dumps({**phase, "losses": losses}))
+        shutil.rmtree(folder / "checkpoints")
+    reports = [json.loads((folder / "report.json").read_text()) for folder in folders]
     command = f"KERAS_BACKEND={keras.backend.backend()} {command}"
     about = {"command": command, "seed": course.seed, **about, "parameters": t5.count_params()}
     with new_folder(output, what="`--output`") as new:
@@ -134,8 +134,8 @@ def fingerprint(t5: keras_hub.models.T5Backbone) -> str:
 
 def train_phase(
     t5: keras_hub.models.T5Backbone, course: Course, phase: Phase, folder: Path
-) -> tuple[keras_hub.models.T5Backbone, dict[str, Any]]:
-    """The T5 after a phase, and its seconds and mean losses by stretch."""
+) -> tuple[keras_hub.models.T5Backbone, list[dict[str, float]]]:
+    """The T5 after a phase, and the means of its losses, stretch by stretch."""
     reader = gk.Glimmer.from_t5(t5, phase["reader"], dropout=0.0, **READERS[phase["reader"]])
     if phase["reader"] != "fid":  # T5 has one position bias for all layers.
         reader.backbone.memory_encoder.position_bias.trainable = False
@@ -176,4 +176,4 @@ def train_phase(
     run.restore()
     if stopped_by := run.fit():
         raise KeyboardInterrupt(stopped_by)
-    return to_t5(reader.backbone), {"losses": run.history()}
+    return to_t5(reader.backbone), run.history()

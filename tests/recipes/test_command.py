@@ -1,4 +1,5 @@
 import pytest
+
 from recipes.command import OneLineParser, exit_code
 
 

@@ -1,28 +1,17 @@
 import dataclasses
 
-import keras_hub
 import pytest
 
-from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
 from recipes.paper.comparisons import comparisons
 from recipes.paper.scale import TINY
 
-MICRO = {"num_layers": 2, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
-MICRO |= {"key_value_dim": 4, "dropout": 0.0, "tie_embedding_weights": True}
-
 
 @pytest.fixture(scope="session")
-def micro_scale(tmp_path_factory):
-    """A world of 60 entities, and a T5 of two layers in a folder."""
-    folder = tmp_path_factory.mktemp("t5")
-    tokenizer = keras_hub.models.T5Tokenizer.from_preset(str(PRESETS / "tiny_world"))
-    with quiet_masks():
-        t5 = keras_hub.models.T5Backbone(tokenizer.vocabulary_size(), activation="gelu", **MICRO)
-    t5.save_to_preset(folder)
-    tokenizer.save_to_preset(folder)
+def micro_scale(micro_t5):
+    """A world of 60 entities, and a T5 of two layers."""
     return dataclasses.replace(
         TINY,
-        t5=str(folder),
+        t5=micro_t5,
         world={"seed": 0, "people": 40, "places": 10, "works": 10},
         test_questions=3,
         batch_size=2,

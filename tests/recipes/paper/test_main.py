@@ -3,12 +3,14 @@ import json
 
 import numpy as np
 import pytest
-import reproduce_paper
 
-from recipes.paper.__main__ import checkpoint_folder, main
+from recipes.paper import __main__ as paper
+from recipes.paper import options, plots, results, run
+from recipes.paper.__main__ import main
 from recipes.paper.cells import glimmer, lumen
 from recipes.paper.claims import Claim, Comparison, Row
 from recipes.paper.scale import SCALES, TINY
+from recipes.worlds import tasks
 from tests import EAGERLY
 
 
@@ -20,27 +22,27 @@ def test_two_cells(micro_scale, tmp_path, monkeypatch, capsys, made_up_times):
     rows = (Row("a", cells[0]), Row("b", cells[1]))
     comparison = Comparison("main", "Two", rows, (Claim("b over a", {"b": 1, "a": -1}),))
     monkeypatch.setitem(SCALES, "tiny", scale)
-    monkeypatch.setattr("_world_tasks.TASKS", ("qa", "verify"))
-    monkeypatch.setattr(reproduce_paper, "comparisons", lambda scale: [comparison])
-    monkeypatch.setattr(reproduce_paper, "measured_times", lambda scale, *_: made_up_times(scale))
-    monkeypatch.setattr("_paper_plots.draw", lambda *_: [])
-    run, ran = reproduce_paper.run_cell, []
+    monkeypatch.setattr(tasks, "TASKS", ("qa", "verify"))
+    monkeypatch.setattr(options, "comparisons", lambda scale: [comparison])
+    monkeypatch.setattr(paper, "measured_times", lambda scale, *_: made_up_times(scale))
+    monkeypatch.setattr(plots, "draw", lambda *_: [])
+    ran = []
 
     def counted(cell, *args):
         ran.append(cell.name)
         if len(ran) == 2:
             raise KeyboardInterrupt
-        return run(cell, *args)
+        return run.run_cell(cell, *args)
 
-    monkeypatch.setattr(reproduce_paper, "run_cell", counted)
-    options = ["--output", str(tmp_path), "--seeds", "5,5"]
-    assert main([*options, "--report-only"]) == 2
+    monkeypatch.setattr(results, "run_cell", counted)
+    command = ["--output", str(tmp_path), "--seeds", "5,5"]
+    assert main([*command, "--report-only"]) == 2
     assert "`--output` must hold results." in capsys.readouterr().err
-    assert main(options) == 130
+    assert main(command) == 130
     assert "Stopped; the same command goes on" in capsys.readouterr().err
-    assert main(options) == 0
+    assert main(command) == 0
     assert ran == ["lumen-1", "glimmer-3-1", "glimmer-3-1"]
-    assert main([*options, "--report-only"]) == 0
+    assert main([*command, "--report-only"]) == 0
     assert len(ran) == 3
     kept = json.loads((tmp_path / "cells" / "glimmer-3-1-5.json").read_text())
     assert [stretch["step"] for stretch in kept["training"]] == [1]
@@ -48,12 +50,12 @@ def test_two_cells(micro_scale, tmp_path, monkeypatch, capsys, made_up_times):
     assert kept["average"] == pytest.approx(np.mean([*kept["scores"].values()]))
     assert kept["recall"]["average"]["retrieved"] <= 100
     assert kept["layers"] == {"memory": 1, "stage A": 1, "stage B": 0, "decoder": 2}
-    assert kept["training"][-1]["losses"]["distillation_loss"] >= -1e-6
+    assert kept["training"][-1]["distillation_loss"] >= -1e-6
     assert "(one seed)" in (tmp_path / "REPORT.md").read_text()
     capsys.readouterr()
-    assert main([*options, "--steps", "3"]) == 2
+    assert main([*command, "--steps", "3"]) == 2
     said = capsys.readouterr().err
-    assert "lumen-1-5.json has training.steps 1. Received: 3" in said
+    assert "lumen-1-5.json has training.steps=1. Received: training.steps=3" in said
     assert said.count("\n") == 1
 
 
@@ -66,13 +68,13 @@ def described(tmp_path):
 
 
 def test_a_checkpoint_of_other_settings_is_refused(described, capsys):
-    folder = checkpoint_folder(described, glimmer(TINY), 0)
+    folder = results.run_folder(described, glimmer(TINY), 0)
     folder.mkdir(parents=True)
-    settings = reproduce_paper.settings_of(glimmer(TINY), TINY, 0, {"fingerprint": "y"}, False)
+    settings = run.settings_of(glimmer(TINY), TINY, 0, {"fingerprint": "y"}, False)
     (folder / "settings.json").write_text(json.dumps(settings))
     assert main(["--output", str(described), "--report-only", "--only", "table2"]) == 2
     said = capsys.readouterr().err
-    assert "glimmer-16-2-0/settings.json has data y. Received: x" in said
+    assert "glimmer-16-2-0/settings.json has data='y'. Received: data='x'" in said
     assert said.count("\n") == 1
 
 
@@ -90,7 +92,7 @@ def test_the_question_task_must_be_there(described, capsys):
     ("options", "message"),
     [
         ("--steps 0", "`--steps` must be at least 1. Received: 0"),
-        ("--seeds a", "argument --seeds: invalid numbers value: 'a'"),
+        ("--seeds a", "argument --seeds: invalid seed_numbers value: 'a'"),
         ("--seeds -1", "`--seeds` must be at least 0. Received: -1"),
         ("--only main,figure9", "`--only` must be some of main, figure3-left"),
         ("--t5 t6", "`--t5` must be a preset folder or one of t5_"),

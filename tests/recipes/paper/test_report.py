@@ -1,7 +1,7 @@
 import json
 
-from recipes.paper.__main__ import choose
 from recipes.paper.comparisons import comparisons
+from recipes.paper.options import choose
 from recipes.paper.report import write_report
 from recipes.paper.scale import TINY
 from recipes.paper.summary import speed_claims, summarise

@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+from recipes.paper import run
 from recipes.paper.cells import glimmer, lumen
 from recipes.paper.data import load_data
 from recipes.paper.model import make_model
-from recipes.paper.run import best_of, run_cell
+from recipes.paper.run import Scored, run_cell
+from recipes.worlds import tasks
 from tests import EAGERLY
 
 
@@ -38,66 +40,43 @@ def weighed(glimmer, cell, data, scale):
     return {"scores": scores, "average": (qa + slots) / 2, "recall": {}, "correct": {}}
 
 
-def test_a_killed_run_goes_on(micro_scale, tmp_path, monkeypatch):
-    """Killed while it scores, within a step and while it scores the last, it ends as unbroken."""
+def test_a_stopped_run_goes_on(micro_scale, tmp_path, monkeypatch):
+    """Stopped while it scores a checkpoint and while it scores the last, it ends as unbroken."""
     scale = dataclasses.replace(micro_scale, save_every=1, dropout=0.2)
     cell = dataclasses.replace(lumen(scale, 1), compile={"run_eagerly": EAGERLY})
-    monkeypatch.setattr("_world_tasks.TASKS", ("qa", "slots"))
+    monkeypatch.setattr(tasks, "TASKS", ("qa", "slots"))
     data = load_data(scale, tmp_path / "data", None)
     settings = {"seed": 5, "best_checkpoint": True}
-    monkeypatch.setattr("_paper_run.score", weighed)
+    monkeypatch.setattr(run, "score", weighed)
     unbroken = run_cell(cell, scale, data, settings, tmp_path / "unbroken")
+    calls, folder, advanced = count(1), tmp_path / "stopped", []
 
-    scored, steps = count(1), count(1)
-
-    def interrupt(number, counter):
-        if next(counter) == number:
+    def stopped(*args):
+        if next(calls) in (1, 3):
             raise KeyboardInterrupt
-
-    def killed_in_score(*args):
-        interrupt(number, scored)
         return weighed(*args)
 
-    def killed_in_step():
-        interrupt(number, steps)
-
-    folder = tmp_path / "killed"
-    monkeypatch.setattr("_paper_run.score", killed_in_score)
-    number = 1  # the score of step 1
-    with pytest.raises(KeyboardInterrupt):
-        run_cell(cell, scale, data, settings, folder)
-    assert [set(s) for s in kept(folder)] == [{"step", "seconds", "losses"}]
-    # As if it had been killed before that was logged.
-    (folder / "stretches.json").unlink()
-    number = 2  # The first step is only shown.
-    scored = count(number + 1)
-    with pytest.raises(KeyboardInterrupt):
-        run_cell(cell, scale, data, settings, folder, killed_in_step)
-    assert [("scores" in stretch) for stretch in kept(folder)] == [True]
-    scored = count(number)  # the next
-    with pytest.raises(KeyboardInterrupt):
-        run_cell(cell, scale, data, settings, folder)
-    assert [("scores" in stretch) for stretch in kept(folder)] == [True, False]
-    resumed = run_cell(cell, scale, data, settings, folder)
-    for name in ("step", "scores", "average", "layers"):
+    monkeypatch.setattr(run, "score", stopped)
+    for scored in ([], ["1"]):
+        with pytest.raises(KeyboardInterrupt):
+            run_cell(cell, scale, data, settings, folder, advanced.append)
+        file = folder / "scores.json"
+        assert list(json.loads(file.read_text()) if file.exists() else {}) == scored
+    resumed = run_cell(cell, scale, data, settings, folder, advanced.append)
+    for name in ("step", "scores", "average", "layers", "parameters"):
         assert resumed[name] == unbroken[name]
-    for one, other in zip(resumed["training"], unbroken["training"], strict=True):
-        assert one["scores"] == other["scores"]
-    losses = [[stretch["losses"] for stretch in run["training"]] for run in (resumed, unbroken)]
-    assert losses[0][0] == {}  # not known any more
-    assert losses[0][1:] == losses[1][1:]
+    losses = [[row["loss"] for row in each["training"]] for each in (resumed, unbroken)]
+    assert losses[0] == losses[1]
+    assert [row["step"] for row in resumed["training"]] == [1, 2]
 
 
-def kept(folder):
-    return json.loads((folder / "stretches.json").read_text())
-
-
-def test_the_best_checkpoint_is_that_of_the_tasks_trained_on():
-    stretches = [
-        {"step": 1},
-        {"step": 2, "scores": {"qa": 30.0, "slots": 90.0}},
-        {"step": 3, "scores": {"qa": 40.0, "slots": 10.0}},
-        {"step": 4, "scores": {"qa": 40.0, "slots": 20.0}},
-    ]
-    assert best_of(stretches, ["qa"])["step"] == 3
-    assert best_of(stretches, ["qa", "slots"])["step"] == 2
+def test_the_best_checkpoint_is_that_of_the_tasks_trained_on(tmp_path):
+    kept = {
+        "2": {"scores": {"qa": 30.0, "slots": 90.0}},
+        "3": {"scores": {"qa": 40.0, "slots": 10.0}},
+        "10": {"scores": {"qa": 40.0, "slots": 20.0}},
+    }
+    (tmp_path / "scores.json").write_text(json.dumps(kept))
+    scored = Scored(tmp_path / "scores.json", None)
+    assert scored.best(["qa"])["step"] == 3
+    assert scored.best(["qa", "slots"])["step"] == 2

@@ -1,13 +1,14 @@
 import pytest
 
+from recipes.paper import times
 from recipes.paper.cells import glimmer
 from recipes.paper.claims import Row
 from recipes.paper.times import measure
 
 
 def test_times_of_one_system(micro_scale, monkeypatch):
-    monkeypatch.setattr("_paper_times.BATCHES", (2,))
-    monkeypatch.setattr("_paper_times.ROUNDS", 2)
+    monkeypatch.setattr(times, "BATCHES", (2,))
+    monkeypatch.setattr(times, "ROUNDS", 2)
     monkeypatch.setattr("_benchmark.jit_choices", lambda jit: {"plain": False})
     found = measure(micro_scale, (Row("ours", glimmer(micro_scale)),))
     assert len(found["seconds"]["2"]["ours"]["rounds"]) == 2

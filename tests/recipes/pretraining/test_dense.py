@@ -1,11 +1,9 @@
 import json
 
-import _dense_report
-import numpy as np
 import pytest
-import train_dense
 
 from glimmer_keras.models import TextEmbedder
+from recipes.pretraining import dense, dense_report
 from recipes.worlds.fictional_world import make_world, write_world
 
 pytest.importorskip("faiss")
@@ -17,8 +15,8 @@ def folders(tmp_path_factory):
     world, output = tmp_path_factory.mktemp("world"), tmp_path_factory.mktemp("run")
     write_world(make_world(0, people=40, places=20, works=20), world)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_dense, "DIM", 8)
-        patch.setattr(_dense_report, "INDEXES", (("Flat", ""), ("HNSW8", "")))
+        patch.setattr(dense, "DIM", 8)
+        patch.setattr(dense_report, "INDEXES", (("Flat", ""), ("HNSW8", "")))
         assert run(world, output) == 0
     return world, output
 
@@ -26,7 +24,7 @@ def folders(tmp_path_factory):
 def run(world, output, steps=2):
     options = ["--steps", str(steps), "--vocabulary-size", "200"]
     options += ["--batch-size", "8", "--layers", "1"]
-    return train_dense.main(["--data", str(world), "--output", str(output), *options])
+    return dense.main(["--data", str(world), "--output", str(output), *options])
 
 
 def test_what_a_run_leaves(folders):
@@ -42,35 +40,10 @@ def test_what_a_run_leaves(folders):
 
 
 def test_the_same_command_goes_on_and_another_is_refused(folders, capsys, monkeypatch):
-    monkeypatch.setattr(train_dense, "train_embedder", None)
-    monkeypatch.setattr(_dense_report, "INDEXES", ())
+    monkeypatch.setattr(dense, "train_embedder", None)
+    monkeypatch.setattr(dense_report, "INDEXES", ())
     before = json.loads((folders[1] / "report.json").read_text())["recall"]
     assert run(*folders) == 0
     assert json.loads((folders[1] / "report.json").read_text())["recall"] == before
     assert run(*folders, steps=3) == 2
-    assert "has steps 2. Received: 3" in capsys.readouterr().err
-
-
-def test_a_batch():
-    passages = [[10 * row + 2 + i for i in range(8)] for row in range(9)]
-    batches = train_dense.Batches([[5], [6], [7]], [0, 0, 4], passages, 256, 3)
-    assert len(batches) == 3
-    inputs, labels = batches[0]
-    rows = (inputs["passage"][:, 0] - 2) // 10
-    assert sorted(rows.tolist()) == list(range(9))  # each once, though two questions are of row 0
-    assert labels.tolist() == list(range(9))
-    questions = dict(zip(rows.tolist(), inputs["question"].tolist(), strict=True))
-    assert questions[4][:3] == [7, 1, 0]
-    assert questions[0][0] in (5, 6)
-    for row in (1, 2, 3, 5):
-        assert {token // 10 for token in questions[row] if token > 1} == {row}
-    np.testing.assert_array_equal(batches[0][0]["question"], inputs["question"])
-    second = batches[1][0]["question"]
-    assert (second != inputs["question"]).any()
-    batches.on_epoch_end()
-    assert not any((batches[i][0]["question"] == second).all() for i in range(3))
-
-
-def test_a_piece_of_all_of_a_passage_leaves_it():
-    piece, rest = train_dense.piece_and_rest([4], np.random.default_rng(0))
-    assert (piece, rest) == ([4], [4])
+    assert "has steps=2. Received: steps=3" in capsys.readouterr().err

@@ -1,23 +1,25 @@
-import functools
 import json
+import signal
 
+import h5py
 import keras
 import keras_hub
 import numpy as np
 import pytest
 
-import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Example, Passage, Task
-from glimmer_keras.models.t5_weights import quiet_masks
-from recipes.pretraining.phases import pretrain, shortened, t5_of_other_words, t5_of_sizes
+from glimmer_keras.training import TrainingRun
+from recipes.pretraining import phases
+from recipes.pretraining.phases import Course, pretrain, shortened
+from recipes.pretraining.starts import t5_of_other_words, t5_of_sizes
 from recipes.pretraining.tokenizer import train_tokenizer
-from tests import EAGERLY
 
 TOWNS = ("Torvik", "Dunvale", "Almere", "Bresk")
-SIZES = {"num_layers": 4, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
+SIZES = {"num_layers": 2, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
 ONE = {"reader": "fid", "steps": 2, "batch_size": 2, "num_passages": 1, "answer_length": 3}
 ONE |= {"learning_rate": 1e-2, "tasks": {"qa": 1.0}}
 PHASES = (ONE, ONE | {"reader": "glimmer", "num_passages": 3})
+GLIMMER = {"live_proportion": 1 / 2, "rerank_proportion": 1.0, "num_selected": 2}
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +33,16 @@ def learn():
     tasks = [Task("qa", examples).with_retrieved(rows)]
     tokenizer = train_tokenizer(texts, 60)
 
-    def run(output, phases=PHASES, seed=1, corpus=corpus, sizes=SIZES):
-        lengths = {"question_length": 8, "passage_length": 16}
-        keras.utils.set_random_seed(0)
-        t5 = t5_of_sizes(sizes, tokenizer.vocabulary_size())
-        pretrain("", output, t5, tokenizer, corpus, tasks, phases, lengths, seed, about="towns")
+    keras.utils.set_random_seed(0)
+    started = t5_of_sizes(SIZES, tokenizer.vocabulary_size())
+    other = t5_of_sizes(SIZES | {"num_layers": 1}, tokenizer.vocabulary_size())
 
+    def run(output, phases=PHASES, seed=1, corpus=corpus, t5=started):
+        lengths = {"question_length": 8, "passage_length": 16}
+        course = Course(tokenizer, corpus, tasks, phases, lengths, seed)
+        pretrain("", output, t5, course, about="towns")
+
+    run.other = other
     return run
 
 
@@ -45,60 +51,61 @@ def interrupted(*_):
 
 
 def weights(preset):
-    with quiet_masks():
-        return keras_hub.models.T5Backbone.from_preset(str(preset)).get_weights()
+    """Of the file, by name."""
+    found = {}
+    with h5py.File(preset / "model.weights.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if item.shape else {}))
+    return found
 
 
-def test_a_killed_run_goes_on(learn, tmp_path, monkeypatch):
-    """In each phase it is killed behind the first step, and ends where an unbroken run ends."""
-    compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
-    monkeypatch.setattr(gk.Glimmer, "compile", compiled)
-    monkeypatch.setattr("_pretraining.STEPS_SHOWN", 1)
+def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
+    """Stopped behind the first step of its second phase, it ends where an unbroken one does."""
+    monkeypatch.setattr(phases, "STEPS_SHOWN", 1)
+    monkeypatch.setitem(phases.READERS, "glimmer", GLIMMER)
     learn(tmp_path / "unbroken")
-    fit, calls = gk.Glimmer.fit, []
+    fit, calls = TrainingRun.fit, []
 
-    def killed(*args, **kwargs):
-        calls.append(kwargs["steps_per_epoch"])
-        if len(calls) in (2, 5):
-            raise KeyboardInterrupt
-        return fit(*args, **kwargs)
+    def stopped(run, callbacks=()):
+        calls.append(run.step)
+        if len(calls) == 2:
+            stop = keras.callbacks.Callback()
+            stop.on_train_batch_end = lambda *_, **__: signal.raise_signal(signal.SIGINT)
+            callbacks = [stop, *callbacks]
+        return fit(run, callbacks)
 
-    monkeypatch.setattr(gk.Glimmer, "fit", killed)
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            learn(tmp_path / "killed")
-        assert not (tmp_path / "killed").exists()
-    assert (tmp_path / "killed-run" / "phase-1" / "t5").is_dir()
+    monkeypatch.setattr(TrainingRun, "fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        learn(tmp_path / "stopped")
+    assert not (tmp_path / "stopped").exists()
+    assert (tmp_path / "stopped-run" / "phase-1" / "t5").is_dir()
     for changed, message in (
         (
             {"phases": [ONE, PHASES[1] | {"batch_size": 1}]},
-            "has phases.2.batch_size 2. Received: 1",
+            "has phases.2.batch_size=2. Received: phases.2.batch_size=1",
         ),
-        ({"phases": PHASES[:1]}, "has phases.2 "),
-        ({"seed": 2}, "has seed 1. Received: 2"),
-        ({"corpus": Corpus([Passage("0", "", "Torvik lies.")])}, "has corpus "),
-        ({"sizes": SIZES | {"intermediate_dim": 4}}, "has start "),
+        ({"phases": PHASES[:1]}, "has phases.2.reader='glimmer'"),
+        ({"seed": 2}, "has seed=1. Received: seed=2"),
+        ({"corpus": Corpus([Passage("0", "", "Torvik lies.")])}, "has corpus="),
+        ({"t5": learn.other}, "has start="),
     ):
         with pytest.raises(ValueError, match=message):
-            learn(tmp_path / "killed", **changed)
+            learn(tmp_path / "stopped", **changed)
     with monkeypatch.context() as patched:
         patched.setattr(keras_hub.models.T5Tokenizer, "save_to_preset", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            learn(tmp_path / "killed")
-    assert not (tmp_path / "killed").exists()
-    learn(tmp_path / "killed")
-    assert calls == [1] * 6
-    assert not (tmp_path / "killed-run").exists()
-    for one, other in zip(
-        weights(tmp_path / "unbroken"), weights(tmp_path / "killed"), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
+            learn(tmp_path / "stopped")
+    assert not (tmp_path / "stopped").exists()
+    learn(tmp_path / "stopped")
+    assert calls == [0, 0, 1]
+    assert not (tmp_path / "stopped-run").exists()
+    np.testing.assert_equal(weights(tmp_path / "stopped"), weights(tmp_path / "unbroken"))
     reports = [
-        json.loads((tmp_path / name / "report.json").read_text()) for name in ("unbroken", "killed")
+        json.loads((tmp_path / name / "report.json").read_text())
+        for name in ("unbroken", "stopped")
     ]
-    losses = [[phase["losses"] for phase in report["phases"]] for report in reports]
+    losses = [[row["loss"] for row in report["phases"][1]["losses"]] for report in reports]
     assert losses[0] == losses[1]
-    assert [stretch["step"] for stretch in losses[0][1]] == [1, 2]
+    assert [row["step"] for row in reports[1]["phases"][1]["losses"]] == [1, 2]
     assert reports[1]["about"] == "towns"
 
 
@@ -109,7 +116,7 @@ def test_a_shortened_phase_keeps_a_step():
 def test_a_t5_of_other_words_keeps_layers_and_shared_pieces():
     known, new = (train_tokenizer(texts, 60) for texts in (TOWNS, [*TOWNS, "Quenby", "Umbrel"]))
     keras.utils.set_random_seed(0)
-    t5 = t5_of_sizes(SIZES, known.vocabulary_size())
+    t5 = t5_of_sizes(SIZES | {"num_layers": 1}, known.vocabulary_size())
     learned = t5.token_embedding.embeddings
     learned.assign(keras.ops.add(3.0, learned))
     made = t5_of_other_words(t5, known, new, seed=0)

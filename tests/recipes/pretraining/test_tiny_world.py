@@ -1,25 +1,25 @@
-import functools
 import json
 
 import pytest
 
 import glimmer_keras as gk
 from glimmer_keras.data import Passage
-from recipes import fictional_world, pretrain_tiny_t5
-from tests import EAGERLY
+from recipes.pretraining import phases, tiny_world
+from recipes.worlds.fictional_world import make_world
 
 
-def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
-    # The first and the last phase: one passage, and reranking of eight.
-    monkeypatch.setattr(pretrain_tiny_t5, "PHASES", pretrain_tiny_t5.PHASES[::10])
-    monkeypatch.setattr(pretrain_tiny_t5, "WORLD_SEEDS", pretrain_tiny_t5.WORLD_SEEDS[:1])
-    compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
-    monkeypatch.setattr(gk.Glimmer, "compile", compiled)
+def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, eager):
+    # The first and the last phase: one passage, and reranking of eight, here in two layers.
+    monkeypatch.setattr(tiny_world, "PHASES", tiny_world.PHASES[::10])
+    monkeypatch.setattr(tiny_world, "WORLD_SEEDS", tiny_world.WORLD_SEEDS[:1])
+    monkeypatch.setitem(tiny_world.SIZES, "num_layers", 2)
+    monkeypatch.setitem(phases.READERS["glimmer"], "live_proportion", 1 / 2)
+    monkeypatch.setitem(phases.READERS["glimmer"], "rerank_proportion", 1.0)
     output = tmp_path / "tiny"
-    command = ["--output", str(output), "--shorten", "500", "--people", "60"]
-    assert pretrain_tiny_t5.main(command) == 0
+    command = ["--output", str(output), "--shorten", "1000", "--people", "60"]
+    assert tiny_world.main(command) == 0
     report = json.loads((output / "report.json").read_text())
-    assert [phase["steps"] for phase in report["phases"]] == [2, 8]
+    assert [phase["steps"] for phase in report["phases"]] == [1, 4]
     reader = gk.Glimmer.from_t5(str(output), num_selected=1)
     assert reader.backbone.hidden_dim == 64
     out = reader.generate({"questions": "Recite Torvik", "passages": ["Torvik: a camp."]})
@@ -35,7 +35,7 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch):
     ],
 )
 def test_bad_options(tmp_path, capsys, options, message):
-    assert pretrain_tiny_t5.main(["--output", str(tmp_path / "t5"), *options.split()]) == 2
+    assert tiny_world.main(["--output", str(tmp_path / "t5"), *options.split()]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.startswith("error: ")
@@ -49,14 +49,14 @@ def test_recitals_hold_every_order_of_the_facts_on_one_subject():
         ("Mirelda Voss", "pet", "wolf"),
         ("Torvik", "crop", "hops"),
     ]
-    example = pretrain_tiny_t5.recital(Passage("1", "Torvik", "x"), "Torvik", facts)
+    example = tiny_world.recital(Passage("1", "Torvik", "x"), "Torvik", facts)
     assert example.question == "Recite Torvik"
     assert example.answers == ("year 1863 ; crop hops", "crop hops ; year 1863")
 
 
 def test_wrong_passages_tell_what_is_asked_of_somebody_else():
-    world = fictional_world.make_world(3, people=200, places=10, works=10)
-    _, tasks = pretrain_tiny_t5.reading_tasks([world])
+    world = make_world(3, people=200, places=10, works=10)
+    _, tasks = tiny_world.reading_tasks([world])
     facts = [world.facts[passage["id"]] for passage in world.passages]
     slots = next(task for task in tasks if task.name == "slots")
     alike = 0

@@ -1,8 +1,6 @@
 import io
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import sentencepiece
 
 from glimmer_keras.data import Passage
 from glimmer_keras.retrieval import BM25Retriever
-from recipes.worlds import fictional_world
+from recipes.worlds import fictional_world, words
 from recipes.worlds.fictional_world import World, make_world, training_text, write_world
 
 
@@ -150,8 +148,8 @@ def test_words_and_lengths(world):
 
 
 def test_closed_lists_share_no_word():
-    lists = [fictional_world.FIRST_NAMES, fictional_world.LAST_NAMES, fictional_world.PLACES]
-    lists += [fictional_world.ADJECTIVES, fictional_world.NOUNS, *fictional_world.VALUES.values()]
+    lists = [words.FIRST_NAMES, words.LAST_NAMES, words.PLACES]
+    lists += [words.ADJECTIVES, words.NOUNS, *words.VALUES.values()]
     counts = Counter(word.lower() for words in lists for word in words)
     assert [word for word, count in counts.items() if count > 1] == []
 
@@ -166,7 +164,7 @@ def test_a_small_tokenizer_keeps_words_whole(world):
         minloglevel=2,
     )
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    names = fictional_world.FIRST_NAMES + fictional_world.LAST_NAMES + fictional_world.PLACES
+    names = words.FIRST_NAMES + words.LAST_NAMES + words.PLACES
     split = [name for name in names if len(pieces.encode(name)) > 1]
     assert len(split) <= 10, split
     assert max(len(pieces.encode(f"{p['title']} {p['text']}")) for p in world.passages) <= 64
@@ -197,10 +195,9 @@ def test_written_files(tmp_path):
             assert [json.loads(line) for line in lines] == rows
 
 
-def test_command(tmp_path):
-    command = [sys.executable, fictional_world.__file__, str(tmp_path), "--seed", "1"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "6660 passages" in finished.stdout
+def test_command(tmp_path, capsys):
+    assert fictional_world.main([str(tmp_path), "--seed", "1"]) == 0
+    assert "6660 passages" in capsys.readouterr().out
     assert len(list(Path(tmp_path).glob("*.jsonl"))) == 13
 
 
