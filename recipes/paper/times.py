@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from glimmer_keras.models.matrix_work import answering_work
 from keras import ops
 
 import glimmer_keras as gk
 from glimmer_keras.memory.quantize import quantize
 from glimmer_keras.utils.files import write_file
-from recipes._answering_parts import make_inputs
-from recipes._benchmark import fastest, interleaved, machine, spread
-from recipes._matrix_work import answering_work
+from recipes.benchmarks.machine import machine
+from recipes.benchmarks.parts.answering import make_inputs
+from recipes.benchmarks.timing import fastest, interleaved, spread
 from recipes.paper.cells import Cell
 from recipes.paper.claims import Row
 from recipes.paper.figures import main

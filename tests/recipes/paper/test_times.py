@@ -1,4 +1,5 @@
 import pytest
+from recipes.benchmarks import timing
 
 from recipes.paper import times
 from recipes.paper.cells import glimmer
@@ -9,7 +10,7 @@ from recipes.paper.times import measure
 def test_times_of_one_system(micro_scale, monkeypatch):
     monkeypatch.setattr(times, "BATCHES", (2,))
     monkeypatch.setattr(times, "ROUNDS", 2)
-    monkeypatch.setattr("_benchmark.jit_choices", lambda jit: {"plain": False})
+    monkeypatch.setattr(timing, "jit_choices", lambda jit: {"plain": False})
     found = measure(micro_scale, (Row("ours", glimmer(micro_scale)),))
     assert len(found["seconds"]["2"]["ours"]["rounds"]) == 2
     assert found["work"]["ours"]["exact"] > 0
