@@ -33,7 +33,7 @@ from glimmer_keras.data import Corpus, Example, Task, mixture
 from glimmer_keras.evaluation import score_table, score_tasks
 from glimmer_keras.pipelines import Predictions, encode_corpus, retrieve, tokenize
 from glimmer_keras.retrieval import BM25Retriever
-from glimmer_keras.training import RunConfig, TrainingRun
+from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
 from recipes.worlds.fictional_world import TASKS
 from recipes.worlds.tasks import world_tasks
 
@@ -55,6 +55,7 @@ def main(argv=None):
         parser.error(f"--output must hold no memory of another run. Received: {args.output}")
     console = Console()
     start = time.perf_counter()
+    keep_freed_memory()
     keras.utils.set_random_seed(TRAINING_SEED)
 
     console.rule("A small world")

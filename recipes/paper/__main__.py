@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glimmer_keras.pipelines import TrainingData
+from glimmer_keras.training import keep_freed_memory
 from glimmer_keras.utils.files import write_file
 from recipes.command import exit_code
 from recipes.paper.claims import Comparison
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s")
     # It warns that functions are traced again and again: each cell has its own.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    keep_freed_memory()
     options = read_options(__doc__, argv)
     scale, chosen = options.scale, choose(options.scale, options.only)
     data, described = described_data(options)

@@ -17,7 +17,7 @@ from glimmer_keras.models.fingerprint import tokenizer_fingerprint
 from glimmer_keras.models.t5_weights import quiet_masks, to_t5
 from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.pipelines import tokenize
-from glimmer_keras.training import RunConfig, TrainingRun
+from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
 from glimmer_keras.utils.files import new_folder, write_file
 from recipes.settings import check_settings
 
@@ -88,6 +88,7 @@ def pretrain(
         ValueError: If `OUTPUT-run` is of other settings.
         KeyboardInterrupt: If a signal stopped it, after a checkpoint.
     """
+    keep_freed_memory()
     run = output.with_name(f"{output.name}-run")
     settings = {
         "phases": {str(number): phase for number, phase in enumerate(course.phases, 1)},
