@@ -66,35 +66,12 @@ def main(argv=None):
     train, test = retrieve(train, retriever, NUM_PASSAGES), retrieve(test, retriever, NUM_PASSAGES)
 
     console.rule(f"GLIMMER, {NUM_PASSAGES} passages reranked to {NUM_SELECTED}")
-    glimmer = gk.Glimmer.from_t5(
-        "tiny_world",
-        live_proportion=3 / 4,
-        rerank_proportion=2 / 3,
-        num_selected=NUM_SELECTED,
-        dropout=0.0,
-    )
-    glimmer.preprocessor = gk.GlimmerPreprocessor(
-        glimmer.preprocessor.tokenizer, num_passages=NUM_PASSAGES, **LENGTHS
-    )
+    glimmer = make_glimmer(args.steps)
     glimmer.backbone.print_layers(console.print)
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, args.steps, alpha=0.05)
-    glimmer.compile(
-        gk.optimizers.Adafactor(rate),
-        distillation_temperature=TEMPERATURE,
-    )
-    tokens, passages = tokenize(train, corpus, glimmer.preprocessor)
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary)
-        run = TrainingRun(
-            glimmer,
-            lambda step: mixture(tokens, passages, BATCH_SIZE, seed=TRAINING_SEED, start_step=step),
-            Path(temporary) / "training",
-            steps=args.steps,
-            run=RunConfig(log_every=STEPS_SHOWN, save_every=args.steps),
-        )
         fit_start = time.perf_counter()
-        if stopped_by := run.fit():
-            raise SystemExit(stopped_by)
+        history = train_glimmer(glimmer, train, corpus, Path(temporary) / "run", args.steps)
         fit_seconds = time.perf_counter() - fit_start
 
         console.rule("Memory of all passages, encoded once")
@@ -143,10 +120,44 @@ def main(argv=None):
             "scores": scores["int8"],
             "scores_by_memory": {name: table["average"] for name, table in scores.items()},
             "same_selected": same,
-            "history": run.history(),
+            "history": history,
         }
         args.output.mkdir(parents=True, exist_ok=True)
         (args.output / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def make_glimmer(steps: int) -> gk.Glimmer:
+    """A GLIMMER with the weights of `tiny_world`, compiled for that many steps."""
+    glimmer = gk.Glimmer.from_t5(
+        "tiny_world",
+        live_proportion=3 / 4,
+        rerank_proportion=2 / 3,
+        num_selected=NUM_SELECTED,
+        dropout=0.0,
+    )
+    glimmer.preprocessor = gk.GlimmerPreprocessor(
+        glimmer.preprocessor.tokenizer, num_passages=NUM_PASSAGES, **LENGTHS
+    )
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps, alpha=0.05)
+    glimmer.compile(gk.optimizers.Adafactor(rate), distillation_temperature=TEMPERATURE)
+    return glimmer
+
+
+def train_glimmer(
+    glimmer: gk.Glimmer, tasks: list[Task], corpus: Corpus, folder: Path, steps: int
+) -> list[dict[str, float]]:
+    """Train on a mixture of the tasks; gives the losses, stretch by stretch."""
+    tokens, passages = tokenize(tasks, corpus, glimmer.preprocessor)
+    run = TrainingRun(
+        glimmer,
+        lambda step: mixture(tokens, passages, BATCH_SIZE, seed=TRAINING_SEED, start_step=step),
+        folder,
+        steps=steps,
+        run=RunConfig(log_every=STEPS_SHOWN, save_every=steps),
+    )
+    if stopped_by := run.fit():
+        raise SystemExit(f"Stopped by {stopped_by}")
+    return run.history()
 
 
 def answer_all(reader: gk.Reader, tasks: list[Task]) -> dict[str, list[gk.Answer]]:
