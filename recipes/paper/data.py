@@ -48,10 +48,10 @@ def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
             "passages": data.passages.truncated,
             "questions": sum(task.truncated["questions"] for task in data.dev_tokens),
         },
-        "retrieved_recall": {depth: percent(found) for depth, found in shares.items()},
+        "retrieved_recall": {depth: percent(by_task) for depth, by_task in shares.items()},
         "all_evidence": {
-            depth: percent({name: [share == 1 for share in each] for name, each in found.items()})
-            for depth, found in shares.items()
+            depth: percent({name: [share == 1 for share in each] for name, each in by_task.items()})
+            for depth, by_task in shares.items()
         },
         "baselines": baselines(data),
         "fingerprint": digest.hexdigest(),
@@ -60,7 +60,7 @@ def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
 
 def evidence_shares(data: TrainingData, depth: int) -> dict[str, list[float]]:
     """By task, the share of the evidence among the first passages of each question that has any."""
-    found = {}
+    by_task = {}
     for task in data.dev:
         evidence = map(data.corpus.evidence_rows, task)
         shares = [
@@ -69,13 +69,13 @@ def evidence_shares(data: TrainingData, depth: int) -> dict[str, list[float]]:
             if sets
         ]
         if shares:
-            found[task.name] = shares
-    return found
+            by_task[task.name] = shares
+    return by_task
 
 
 def percent(shares: dict[str, list[float]]) -> dict[str, float]:
     """Means by task, and the average over tasks; nothing where there is none."""
-    means = {name: 100 * statistics.mean(found) for name, found in shares.items()}
+    means = {name: 100 * statistics.mean(values) for name, values in shares.items()}
     return means | {"average": statistics.mean(means.values())} if means else {}
 
 
@@ -88,8 +88,8 @@ def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
             [max(answers, key=answers.__getitem__)] * len(test), None, None
         )
         first = np.asarray(test.retrieved)[:, 0]
-        found = [data.corpus[row].title if row >= 0 else "" for row in first.tolist()]
-        titles[test.name] = Predictions(found, None, None)
+        first_titles = [data.corpus[row].title if row >= 0 else "" for row in first.tolist()]
+        titles[test.name] = Predictions(first_titles, None, None)
     return {
         name: scores_of(data.dev, data.corpus, predictions)
         for name, predictions in (

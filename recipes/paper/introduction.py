@@ -86,12 +86,12 @@ def data_lines(summary: dict[str, Any]) -> list[str]:
     whole = data.get("all_evidence", {})
     lines += ["", "Of a question's evidence, the first passages of BM25 hold, in percent:", ""]
     tasks = [*data["test"], "average"]
-    for title, found in (("share of it", data["retrieved_recall"]), ("all of it", whole)):
-        for depth, by_task in found.items():
-            told = ", ".join(
+    for title, by_depth in (("share of it", data["retrieved_recall"]), ("all of it", whole)):
+        for depth, by_task in by_depth.items():
+            shares = ", ".join(
                 f"{task} {by_task[task]:.1f}" for task in tasks if by_task.get(task) is not None
             )
-            lines.append(f"- {title}, {depth} passages: {told}")
+            lines.append(f"- {title}, {depth} passages: {shares}")
     return lines
 
 
@@ -101,16 +101,16 @@ def headline(summary: dict[str, Any]) -> list[str]:
     ours, all_of_them, few = (rows.get(x) for x in (f"GLIMMER {k}->{m}", f"FiD-{k}", f"LUMEN-{m}"))
     if not (ours and all_of_them and few and all(r["scores"] for r in (ours, all_of_them, few))):
         return []
-    told = (
+    text = (
         f"**In short**: GLIMMER {k}->{m} scores {ours['mean']:.1f}, "
         f"{ours['mean'] / max(all_of_them['mean'], 1e-9):.1%} of FiD-{k}'s "
         f"{all_of_them['mean']:.1f}, and {ours['mean'] - few['mean']:+.1f} points against "
         f"LUMEN-{m}'s {few['mean']:.1f}. "
     )
     if recall := ours.get("recall"):
-        told += (
+        text += (
             f"Recall@{m} of gold passages is {recall['retrieved']['mean']:.1f} % as BM25 has them "
             f"and {recall['reranked']['mean']:.1f} % after reranking; no passage was labelled in "
             "these trainings."
         )
-    return [told]
+    return [text]

@@ -55,10 +55,10 @@ def comparison_lines(part: dict[str, Any], baselines: dict[str, Any]) -> list[st
     scored = part["task"] or "average"
     header = ["", scored, "n", "sd", "min to max", "paper", *tasks, "recall@m"]
     rows = [
-        [f"*{name}*", f"{found['average']:.1f}", "", "", "", ""]
-        + [f"{found['scores'][task]:.1f}" for task in tasks]
+        [f"*{name}*", f"{baseline['average']:.1f}", "", "", "", ""]
+        + [f"{baseline['scores'][task]:.1f}" for task in tasks]
         + [""]
-        for name, found in baselines.items()
+        for name, baseline in baselines.items()
     ]
     for row in part["rows"]:
         paper = "" if row["paper"] is None else f"{row['paper']:.1f}"

@@ -80,5 +80,5 @@ def run_missing(
             write_file(result_file(options.output, cell, seed), json.dumps(result, indent=1))
             shutil.rmtree(folder)
             results[cell.name, seed] = result
-            told = f"{title}: {result['average']:.1f} in {result['seconds']:.0f} s"
-            print(told, file=sys.stderr)
+            line = f"{title}: {result['average']:.1f} in {result['seconds']:.0f} s"
+            print(line, file=sys.stderr)

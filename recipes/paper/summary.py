@@ -46,13 +46,13 @@ def compare(
     comparison: Comparison, seeds: list[int], results: Results, scale: Scale
 ) -> dict[str, Any]:
     task = comparison.task
-    found = {
+    scored = {
         row.label: [
             results[row.cell.name, seed] for seed in seeds if (row.cell.name, seed) in results
         ]
         for row in comparison.rows
     }
-    samples = {label: sample_of(kept, task) for label, kept in found.items() if kept}
+    samples = {label: sample_of(kept, task) for label, kept in scored.items() if kept}
     claims = [
         {"text": claim.text, "ours": claim.ours, "alike": claim.alike}
         | verdict(claim, samples, scale.least_difference)
@@ -61,22 +61,22 @@ def compare(
     names = ("key", "title", "task", "x_label", "note")
     return {
         **{name: getattr(comparison, name) for name in names},
-        "rows": [summarise_row(row, task, found[row.label]) for row in comparison.rows],
+        "rows": [summarise_row(row, task, scored[row.label]) for row in comparison.rows],
         "claims": claims,
     }
 
 
-def sample_of(found: list[dict[str, Any]], task: str | None) -> Sample:
+def sample_of(scored: list[dict[str, Any]], task: str | None) -> Sample:
     """Of the results of a row, the average's or one task's."""
-    names = found[0]["scores"] if task is None else [task]
+    names = scored[0]["scores"] if task is None else [task]
     return Sample(
-        [result["average"] if task is None else result["scores"][task] for result in found],
-        {name: [result["correct"][name] for result in found] for name in names},
+        [result["average"] if task is None else result["scores"][task] for result in scored],
+        {name: [result["correct"][name] for result in scored] for name in names},
     )
 
 
-def summarise_row(row: Row, task: str | None, found: list[dict[str, Any]]) -> dict[str, Any]:
-    scores = sample_of(found, task).scores if found else []
+def summarise_row(row: Row, task: str | None, scored: list[dict[str, Any]]) -> dict[str, Any]:
+    scores = sample_of(scored, task).scores if scored else []
     summary: dict[str, Any] = {
         "label": row.label,
         "cell": row.cell.name,
@@ -85,14 +85,14 @@ def summarise_row(row: Row, task: str | None, found: list[dict[str, Any]]) -> di
         "series": row.series,
         "scores": scores,
     }
-    if not found:
+    if not scored:
         return summary
     summary |= spread_of(scores)
     summary["by_task"] = {
-        name: statistics.mean(r["scores"][name] for r in found) for name in found[0]["scores"]
+        name: statistics.mean(r["scores"][name] for r in scored) for name in scored[0]["scores"]
     }
-    summary["layers"] = found[0]["layers"]
-    if recalls := [r["recall"]["average"] for r in found if r["recall"]]:
+    summary["layers"] = scored[0]["layers"]
+    if recalls := [r["recall"]["average"] for r in scored if r["recall"]]:
         summary["recall"] = {
             kind: spread_of([recall[kind] for recall in recalls]) for kind in recalls[0]
         }
@@ -111,8 +111,8 @@ def speed_claims(scale: Scale, times: dict[str, Any]) -> list[dict[str, Any]]:
             kind: times["work"][slow][kind] / times["work"][fast][kind]
             for kind in ("formula", "exact")
         }
-        for batch, found in faster(times, fast, slow).items():
-            share = found["won"] / found["rounds"]
+        for batch, compared in faster(times, fast, slow).items():
+            share = compared["won"] / compared["rounds"]
             judged = SAME if share >= 0.9 else OPPOSITE if share <= 0.1 else NOISE
             claims.append(
                 {
@@ -121,7 +121,7 @@ def speed_claims(scale: Scale, times: dict[str, Any]) -> list[dict[str, Any]]:
                     "batch": int(batch),
                     "verdict": judged,
                 }
-                | found
+                | compared
                 | {f"by_{kind}": value for kind, value in work.items()}
             )
     return claims

@@ -66,14 +66,14 @@ def measure(scale: Scale, rows: Sequence[Row]) -> dict[str, Any]:
             model = models[row.label]
             inputs = answer_inputs(model, row.cell, batch, scale)
             calls[row.label], choices[row.label] = compiled_answer(model, inputs)
-        found = interleaved(calls, ROUNDS)
+        measured = interleaved(calls, ROUNDS)
         seconds[str(batch)] = {
             label: {
                 "rounds": [value / batch for value in values],
                 **spread([value / batch for value in values]),
                 "jit": choices[label],
             }
-            for label, values in found.items()
+            for label, values in measured.items()
         }
     return {
         "seconds": seconds,
@@ -124,10 +124,10 @@ def work(model: gk.Glimmer, cell: Cell, scale: Scale) -> dict[str, float]:
 
 def faster(times: dict[str, Any], fast: str, slow: str) -> dict[str, Any]:
     """Ratio of medians, and in how many rounds `fast` was the faster, by batch."""
-    found = {}
+    measured = {}
     for batch, seconds in times["seconds"].items():
         pairs = list(zip(seconds[fast]["rounds"], seconds[slow]["rounds"], strict=True))
         medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
         won = sum(a < b for a, b in pairs)
-        found[batch] = {"ratio": medians[1] / medians[0], "won": won, "rounds": len(pairs)}
-    return found
+        measured[batch] = {"ratio": medians[1] / medians[0], "won": won, "rounds": len(pairs)}
+    return measured

@@ -66,17 +66,17 @@ def verdict(claim: Claim, samples: dict[str, Sample], least: float) -> dict[str,
     seeds, questions = seed_noise(claim, rows), NORMAL * question_error(claim, rows)
     noise = max(least, math.hypot(seeds or 0.0, questions))
     if claim.alike:
-        found = ALIKE if abs(difference) <= noise else DIFFERENT
+        judged = ALIKE if abs(difference) <= noise else DIFFERENT
     elif abs(difference) <= noise:
-        found = NOISE
+        judged = NOISE
     else:
-        found = SAME if difference > 0 else OPPOSITE
+        judged = SAME if difference > 0 else OPPOSITE
     return {
         "difference": difference,
         "noise": noise,
         "seed_noise": seeds,
         "question_noise": questions,
-        "verdict": found + (ONE_SEED if seeds is None else ""),
+        "verdict": judged + (ONE_SEED if seeds is None else ""),
     }
 
 

@@ -25,13 +25,14 @@ def recall_of(retriever, corpus, tasks):
     table = {}
     for task in tasks:
         rows, _ = retriever.search([example.question for example in task], max(DEPTHS))
-        found = [
+        with_evidence = [
             (row, sets)
             for row, e in zip(rows, task, strict=True)
             if (sets := corpus.evidence_rows(e))
         ]
         table[task.name] = {
-            depth: 100 * statistics.mean(found_evidence_at(row, sets, depth) for row, sets in found)
+            depth: 100
+            * statistics.mean(found_evidence_at(row, sets, depth) for row, sets in with_evidence)
             for depth in DEPTHS
         }
     mean = {d: statistics.mean(scores[d] for scores in table.values()) for d in DEPTHS}
@@ -41,22 +42,22 @@ def recall_of(retriever, corpus, tasks):
 def compare_indexes(retriever, questions):
     """Of what the exact search finds, how much each index does, and milliseconds a question."""
     vectors, asked = retriever.vectors, retriever.encode(questions)
-    found = {"exact": timed(lambda part: search_exactly(vectors, part, max(DEPTHS)), asked)}
+    searched = {"exact": timed(lambda part: search_exactly(vectors, part, max(DEPTHS)), asked)}
     for factory, parameters in INDEXES:
         start = time.perf_counter()
         index = FaissIndex.build(vectors, factory, parameters)
         built = time.perf_counter() - start
         rows, times = timed(lambda part: index.search(part, max(DEPTHS)), asked)  # noqa: B023
-        found[f"{factory} {parameters}".strip()] = rows, times | {"build_s": built}
-    exact = found["exact"][0]
+        searched[f"{factory} {parameters}".strip()] = rows, times | {"build_s": built}
+    exact = searched["exact"][0]
     shares = {
         name: statistics.mean(
             len({*row} & {*best}) / len(best)
             for row, best in zip(rows.tolist(), exact.tolist(), strict=True)
         )
-        for name, (rows, _) in found.items()
+        for name, (rows, _) in searched.items()
     }
-    return {name: times | {"found": shares[name]} for name, (_, times) in found.items()}
+    return {name: times | {"found": shares[name]} for name, (_, times) in searched.items()}
 
 
 def timed(search, asked):
@@ -74,6 +75,6 @@ def timed(search, asked):
 def recall_table(recall):
     table = Table("", *(f"{name} @{depth}" for name in recall for depth in DEPTHS))
     for task in recall["BM25"]:
-        scores = [f"{found[task][depth]:.1f}" for found in recall.values() for depth in DEPTHS]
+        scores = [f"{by_task[task][depth]:.1f}" for by_task in recall.values() for depth in DEPTHS]
         table.add_row(task, *scores)
     return table

@@ -103,9 +103,9 @@ def reading_tasks(corpus: Corpus) -> list[Task]:
     own: dict[str, list[int]] = {name: [] for name in TASKS}
     others = [span.group() for passage in corpus for _, span in spans(passage)]
     for row, passage in enumerate(corpus):
-        found = list(spans(passage))
+        candidates = list(spans(passage))
         for number, (sentence, span) in enumerate(
-            rng.sample(found, min(SPANS_A_PASSAGE, len(found)))
+            rng.sample(candidates, min(SPANS_A_PASSAGE, len(candidates)))
         ):
             for name, question, answer in made_of(rng, passage, sentence, span, others):
                 examples[name].append(Example(f"{passage.id}-{number}", name, question, (answer,)))
@@ -130,10 +130,10 @@ def reading_tasks(corpus: Corpus) -> list[Task]:
     return tasks
 
 
-def own_first(own: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Rows of as many passages as `found`, `own` before the best of the others."""
-    others = np.argsort(found == own, axis=1, kind="stable")
-    return np.hstack([own, np.take_along_axis(found, others, axis=1)[:, :-1]]).astype("int32")
+def own_first(own: np.ndarray, retrieved: np.ndarray) -> np.ndarray:
+    """Rows of as many passages as `retrieved`, `own` before the best of the others."""
+    others = np.argsort(retrieved == own, axis=1, kind="stable")
+    return np.hstack([own, np.take_along_axis(retrieved, others, axis=1)[:, :-1]]).astype("int32")
 
 
 if __name__ == "__main__":

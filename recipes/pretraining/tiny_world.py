@@ -103,9 +103,9 @@ def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:
     examples: dict[str, list[Example]] = {name: [] for name in TASKS}
     rows: dict[str, list[list[int]]] = {name: [] for name in TASKS}
 
-    def add(name, example, found):
+    def add(name, example, passage_rows):
         examples[name].append(example)
-        rows[name].append((found + [-1] * NUM_PASSAGES)[:NUM_PASSAGES])
+        rows[name].append((passage_rows + [-1] * NUM_PASSAGES)[:NUM_PASSAGES])
 
     rng = random.Random(SEED)
     for number, world in enumerate(worlds):
@@ -118,9 +118,9 @@ def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:
         places = {passage["id"]: first + row for row, passage in enumerate(world.passages)}
         questions = [row for splits in world.tasks.values() for row in splits["train"]]
         texts = [question["input"] for question in questions]
-        found, _ = BM25Retriever.build(passages[first:]).search(texts, 2 * NUM_PASSAGES)
+        retrieved, _ = BM25Retriever.build(passages[first:]).search(texts, 2 * NUM_PASSAGES)
         confusable = Confusable(world, places)
-        for question, candidates in zip(questions, found + first, strict=True):
+        for question, candidates in zip(questions, retrieved + first, strict=True):
             provenance = [p for output in question["output"] for p in output["provenance"]]
             gold = [places[p["passage_id"]] for p in provenance]
             wrong = confusable.sample(rng, question, gold, 2)
@@ -164,8 +164,8 @@ class Confusable:
 
 def recital(passage: Passage, subject: str, facts: list[tuple[str, str, str]]) -> Example:
     """What a passage tells of one subject, in any order: one of them is drawn each epoch."""
-    told = [f"{relation} {value}" for about, relation, value in facts if about == subject]
-    answers = tuple(" ; ".join(order) for order in itertools.permutations(told))
+    clauses = [f"{relation} {value}" for about, relation, value in facts if about == subject]
+    answers = tuple(" ; ".join(order) for order in itertools.permutations(clauses))
     return Example(f"{passage.id} {subject}", "recite", f"Recite {subject}", answers)
 
 
