@@ -121,8 +121,7 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, eager, micro
     assert [phase["steps"] for phase in report["phases"]] == [2, 1]
     assert report["passages"] == 12
     reader = gk.Glimmer.from_t5(str(output), num_selected=1)
-    out = reader.generate({"questions": "Who built it?", "passages": [TEXTS[0]]})
-    assert isinstance(out["answers"], str)
+    assert reader.backbone.vocabulary_size == reader.preprocessor.tokenizer.vocabulary_size()
 
 
 @pytest.mark.parametrize(

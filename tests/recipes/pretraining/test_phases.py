@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 
 import h5py
@@ -68,7 +69,6 @@ def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
     """Stopped behind the first step of its second phase, it ends where an unbroken one does."""
     monkeypatch.setattr(phases, "STEPS_SHOWN", 1)
     monkeypatch.setitem(phases.READERS, "glimmer", GLIMMER)
-    learn(tmp_path / "unbroken")
     fit, calls = TrainingRun.fit, []
 
     def stopped(run, callbacks=()):
@@ -84,6 +84,9 @@ def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
         learn(tmp_path / "stopped")
     assert not (tmp_path / "stopped").exists()
     assert (tmp_path / "stopped-run" / "phase-1" / "t5").is_dir()
+    shutil.copytree(tmp_path / "stopped-run", tmp_path / "unbroken-run")
+    shutil.rmtree(tmp_path / "unbroken-run" / "phase-2")
+    learn(tmp_path / "unbroken")
     for changed, message in (
         (
             {"phases": [ONE, PHASES[1] | {"batch_size": 1}]},
@@ -102,7 +105,7 @@ def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
             learn(tmp_path / "stopped")
     assert not (tmp_path / "stopped").exists()
     learn(tmp_path / "stopped")
-    assert calls == [0, 0, 1]
+    assert calls == [0, 0, 0, 1]
     assert not (tmp_path / "stopped-run").exists()
     np.testing.assert_equal(weights(tmp_path / "stopped"), weights(tmp_path / "unbroken"))
     reports = [
