@@ -82,29 +82,33 @@ def run_cell(
 
     write_file(folder / "settings.json", json.dumps(settings))
     every = scale.save_every or -(-scale.steps // STRETCHES)
-    config = RunConfig(
-        log_every=every,
-        save_every=every,
-        evaluate_every=every if settings["best_checkpoint"] else None,
+    best = settings["best_checkpoint"]
+    run = TrainingRun(
+        glimmer,
+        batches,
+        folder,
+        steps=scale.steps,
+        run=RunConfig(log_every=every, save_every=every, evaluate_every=every if best else None),
+        monitor="val_average" if best else None,
     )
-    run = TrainingRun(glimmer, batches, folder, steps=scale.steps, run=config)
-    step = run.restore()
-    advance(step)
-    scored = Scored(folder / "scores.json", lambda: score(glimmer, cell, data, scale))
-    callbacks: list[Any] = [
-        keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1))
-    ]
-    if settings["best_checkpoint"]:
-        callbacks.append(
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: scored.add(min((epoch + 1) * every, scale.steps))
-            )
-        )
+    scored = Scored(
+        folder / "scores.json",
+        lambda: score(glimmer, cell, data, scale),
+        [task.name for task in tasks],
+    )
+
+    def score_epoch(epoch: int, logs: dict[str, float]) -> None:
+        logs["val_average"] = scored.add(min((epoch + 1) * every, scale.steps))
+
+    callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1))]
+    if best:
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=score_epoch))
+    advance(run.restore())
     if stopped_by := run.fit(callbacks):
         raise KeyboardInterrupt(stopped_by)
     scored.add(scale.steps)
     return {
-        **scored.best([task.name for task in tasks]),
+        **scored.best(),
         "training": run.history(),
         "layers": glimmer.backbone.layer_counts,
         "parameters": glimmer.count_params(),
@@ -117,24 +121,28 @@ class Scored:
     Args:
         file: Of an earlier run too; steps in it are not scored again.
         score: Scores the model as it is.
+        tasks: Those trained on, whose mean tells which step is the best.
     """
 
-    def __init__(self, file: Path, score: Callable[[], dict[str, Any]]) -> None:
-        self.file, self.score = file, score
-        self.by_step: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    def __init__(self, file: Path, score: Callable[[], dict[str, Any]], tasks: list[str]) -> None:
+        self.file, self.score, self.tasks = file, score, tasks
+        kept = json.loads(file.read_text()) if file.is_file() else {}
+        self.by_step: dict[int, dict[str, Any]] = {int(step): kept[step] for step in kept}
 
-    def add(self, step: int) -> None:
-        if str(step) not in self.by_step:
-            self.by_step[str(step)] = self.score()
+    def add(self, step: int) -> float:
+        """Score a step, unless it is scored; gives its mean."""
+        if step not in self.by_step:
+            self.by_step[step] = self.score()
             write_file(self.file, json.dumps(self.by_step))
+        return self._mean(step)
 
-    def best(self, tasks: list[str]) -> dict[str, Any]:
-        """The best on the tasks trained on; of equals the first: it trained least."""
-        step = max(
-            sorted(self.by_step, key=int),
-            key=lambda step: statistics.mean(self.by_step[step]["scores"][t] for t in tasks),
-        )
-        return {"step": int(step), **self.by_step[step]}
+    def best(self) -> dict[str, Any]:
+        """The best step; of equals the first: it trained least."""
+        step = max(sorted(self.by_step), key=self._mean)
+        return {"step": step, **self.by_step[step]}
+
+    def _mean(self, step: int) -> float:
+        return statistics.mean(self.by_step[step]["scores"][task] for task in self.tasks)
 
 
 def score(glimmer: Glimmer, cell: Cell, data: TrainingData, scale: Scale) -> dict[str, Any]:
