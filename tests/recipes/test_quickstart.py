@@ -1,4 +1,7 @@
 import json
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +36,11 @@ def test_memory_of_another_run_is_left_alone(tmp_path, capsys):
         quickstart.main(["--output", str(tmp_path)])
     assert "must hold no memory of another run" in capsys.readouterr().err
     assert (tmp_path / "memory").exists()
+
+
+def test_a_script_finds_the_other_recipes(monkeypatch):
+    """Run by its path, it has its own folder in front of Python's, not the one that it is in."""
+    path = Path(quickstart.__file__)
+    monkeypatch.setattr(sys, "path", [str(path.parent), *sys.path])
+    assert runpy.run_path(str(path))["STEPS"] == quickstart.STEPS
+    assert sys.path[0] == str(path.parents[1])

@@ -1,3 +1,4 @@
+import functools
 import io
 import json
 import re
@@ -195,9 +196,13 @@ def test_written_files(tmp_path):
             assert [json.loads(line) for line in lines] == rows
 
 
-def test_command(tmp_path, capsys):
+def test_command(tmp_path, capsys, monkeypatch):
+    small = functools.partial(make_world, people=20, places=10, works=10)
+    monkeypatch.setattr(fictional_world, "make_world", small)
     assert fictional_world.main([str(tmp_path), "--seed", "1"]) == 0
-    assert "6660 passages" in capsys.readouterr().out
+    assert f"120 passages in {tmp_path}; rows: {{'qa': {{'train': " in capsys.readouterr().out
+    lines = (tmp_path / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == small(1).passages
     assert len(list(Path(tmp_path).glob("*.jsonl"))) == 13
 
 
