@@ -11,7 +11,7 @@ from recipes import quickstart
 
 
 def test_tiny_run(tmp_path, capsys, monkeypatch, eager):
-    monkeypatch.setattr(quickstart, "TEST_QUESTIONS", 4)
+    monkeypatch.setattr(quickstart, "TEST_QUESTIONS", 12)
     quickstart.main(["--steps", "2", "--people", "60", "--output", str(tmp_path)])
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["scores"]) == {"qa", "slots", "verify", "compare", "average"}
@@ -25,9 +25,9 @@ def test_tiny_run(tmp_path, capsys, monkeypatch, eager):
     store = MemoryStore.open(tmp_path / "memory")
     glimmer = gk.Glimmer.from_preset(str(tmp_path / "preset"))
     assert gk.Reader(glimmer, store).num_passages == quickstart.NUM_PASSAGES
-    said = capsys.readouterr().out
-    assert "memory 1, stage A 2, stage B 1, decoder 4" in said
-    assert said.count("BM25 rank") == 12  # six questions, two passages each
+    printed = capsys.readouterr().out
+    assert "memory 1, stage A 2, stage B 1, decoder 4" in printed
+    assert printed.count("BM25 rank") == 12  # six questions, two passages each
 
 
 def test_memory_of_another_run_is_left_alone(tmp_path, capsys):

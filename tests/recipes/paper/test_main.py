@@ -54,9 +54,9 @@ def test_two_cells(micro_scale, tmp_path, monkeypatch, capsys, made_up_times):
     assert "(one seed)" in (tmp_path / "REPORT.md").read_text()
     capsys.readouterr()
     assert main([*command, "--steps", "3"]) == 2
-    said = capsys.readouterr().err
-    assert "lumen-1-5.json has training.steps=1. Received: training.steps=3" in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "lumen-1-5.json has training.steps=1. Received: training.steps=3" in printed
+    assert printed.count("\n") == 1
 
 
 @pytest.fixture
@@ -73,17 +73,17 @@ def test_a_checkpoint_of_other_settings_is_refused(described, capsys):
     settings = run.settings_of(glimmer(TINY), TINY, 0, {"fingerprint": "y"}, False)
     (folder / "settings.json").write_text(json.dumps(settings))
     assert main(["--output", str(described), "--report-only", "--only", "table2"]) == 2
-    said = capsys.readouterr().err
-    assert "glimmer-16-2-0/settings.json has data='y'. Received: data='x'" in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "glimmer-16-2-0/settings.json has data='y'. Received: data='x'" in printed
+    assert printed.count("\n") == 1
 
 
 def test_the_question_task_must_be_there(described, capsys):
     command = ["--output", str(described), "--report-only", "--only", "figure7"]
     assert main(command) == 2
-    said = capsys.readouterr().err
-    assert "`--question-task` must be one of nq, fever for figure7. Received: qa" in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "`--question-task` must be one of nq, fever for figure7. Received: qa" in printed
+    assert printed.count("\n") == 1
     assert main([*command, "--question-task", "squad"]) == 2
     assert "Received: squad" in capsys.readouterr().err
 
@@ -104,10 +104,10 @@ def test_the_question_task_must_be_there(described, capsys):
 )
 def test_bad_options(tmp_path, capsys, options, message):
     assert main(["--output", str(tmp_path / "output"), *options.split()]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
     assert not (tmp_path / "output").exists()
 
 

@@ -141,10 +141,10 @@ def test_bad_options(tmp_path, capsys, options, texts, message):
     output = tmp_path / "t5"
     asked = options.replace("DATA", str(tmp_path)).split()
     assert passages.main(["--data", str(tmp_path), "--output", str(output), *asked]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.jsonl"]
 
 

@@ -36,10 +36,10 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, eager):
 )
 def test_bad_options(tmp_path, capsys, options, message):
     assert tiny_world.main(["--output", str(tmp_path / "t5"), *options.split()]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
     assert not any(tmp_path.iterdir())
 
 
