@@ -3,8 +3,7 @@
 import statistics
 import time
 
-from rich.table import Table
-
+from glimmer_keras.evaluation import score_table
 from glimmer_keras.metrics import found_evidence_at
 from glimmer_keras.retrieval import FaissIndex
 from glimmer_keras.retrieval.dense_retriever import search_exactly
@@ -73,8 +72,13 @@ def timed(search, asked):
 
 
 def recall_table(recall):
-    table = Table("", *(f"{name} @{depth}" for name in recall for depth in DEPTHS))
-    for task in recall["BM25"]:
-        scores = [f"{by_task[task][depth]:.1f}" for by_task in recall.values() for depth in DEPTHS]
-        table.add_row(task, *scores)
-    return table
+    """Retrievers and depths side by side, by task."""
+    rows = {
+        task: {
+            f"{name} @{depth}": by_task[task][depth] / 100
+            for name, by_task in recall.items()
+            for depth in DEPTHS
+        }
+        for task in recall["BM25"]
+    }
+    return score_table(rows, "Evidence among the first passages, in percent")
