@@ -17,7 +17,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 def exit_code(
     run: Callable[[Sequence[str] | None], None],
-) -> Callable[[Sequence[str] | None], int]:
+) -> Callable[..., int]:
     """Make of a recipe's `main` one that gives 0, 2 after an error, 130 when it was stopped."""
 
     @functools.wraps(run)
