@@ -8,8 +8,7 @@ approximate index finds of what the exact search finds, and how long both take (
 A batch is half training questions with a passage of their evidence and half pieces of passages
 with the passage that they are from; the other passages of the batch are wrong. Pieces are of all
 passages, those of the dev questions among them; dev questions are not looked at. --output keeps the
-encoder as a preset, the vectors, and report.json; stopped after the training, the same command
-goes on. The values below take ten minutes on 2 cores. Without --layers the encoder has none: a
+encoder as a preset, the vectors, and report.json; stopped, the same command goes on. The values below take ten minutes on 2 cores. Without --layers the encoder has none: a
 vector is the mean of a text's word embeddings, which is what can be learned in that time. Published
 encoders are loaded by `TextEmbedder.from_gtr`.
 """
@@ -55,7 +54,7 @@ def main(argv=None):
     settings = {name: vars(args)[name] for name in names} | {"data": data}
     kept = args.output / "training.json"
     if not kept.is_file():
-        training = train_embedder(corpus, train, args)
+        training = train_embedder(corpus, train, args, settings)
         write_file(kept, json.dumps({"settings": settings, **training}, indent=1))
     training = json.loads(kept.read_text())
     check_settings(kept, training["settings"], settings)
@@ -80,8 +79,8 @@ def main(argv=None):
     print(json.dumps(report["indexes"], indent=1))
 
 
-def train_embedder(corpus, tasks, args):
-    """Writes a preset to `--output`; what there is to tell of the training."""
+def train_embedder(corpus, tasks, args, settings):
+    """Write a preset to `--output`; gives what there is to tell of the training."""
     keras.utils.set_random_seed(0)
     texts = [passage.content for passage in corpus]
     tokenizer = train_tokenizer(
@@ -100,8 +99,14 @@ def train_embedder(corpus, tasks, args):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     batches = PairBatches(questions, rows, tokenizer(texts), args.batch_size)
-    config = RunConfig(log_every=STEPS_SHOWN, save_every=STEPS_SHOWN)
-    run = TrainingRun(model, batches.start_at, args.output, steps=args.steps, run=config)
+    run = TrainingRun(
+        model,
+        batches.start_at,
+        args.output,
+        steps=args.steps,
+        run=RunConfig(log_every=STEPS_SHOWN, save_every=STEPS_SHOWN),
+        data=settings,
+    )
     run.restore()
     if stopped_by := run.fit():
         raise KeyboardInterrupt(stopped_by)
