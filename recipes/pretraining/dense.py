@@ -8,9 +8,10 @@ approximate index finds of what the exact search finds, and how long both take (
 A batch is half training questions with a passage of their evidence and half pieces of passages
 with the passage that they are from; the other passages of the batch are wrong. Pieces are of all
 passages, those of the dev questions among them; dev questions are not looked at. --output keeps the
-encoder as a preset, the vectors, and report.json; stopped, the same command goes on. The values below take ten minutes on 2 cores. Without --layers the encoder has none: a
-vector is the mean of a text's word embeddings, which is what can be learned in that time. Published
-encoders are loaded by `TextEmbedder.from_gtr`.
+encoder as a preset, the vectors, and report.json; stopped, the same command goes on. The values
+below take ten minutes on 2 cores. Without --layers the encoder has none: a vector is the mean of a
+text's word embeddings, which is what can be learned in that time. Published encoders are loaded by
+`TextEmbedder.from_gtr`.
 """
 
 import json
