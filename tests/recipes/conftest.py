@@ -5,10 +5,17 @@ import pytest
 
 import glimmer_keras as gk
 from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
+from glimmer_keras.training import freed_memory
 from tests import EAGERLY
 
 SIZES = {"num_layers": 2, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
 SIZES |= {"key_value_dim": 4, "dropout": 0.0, "tie_embedding_weights": True}
+
+
+@pytest.fixture(autouse=True)
+def freed_memory_goes_back(monkeypatch):
+    """Unlike a recipe, the process of the tests does more than one thing."""
+    monkeypatch.setattr(freed_memory, "_SETTINGS", ())
 
 
 @pytest.fixture

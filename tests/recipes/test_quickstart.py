@@ -1,3 +1,4 @@
+import functools
 import json
 import runpy
 import sys
@@ -11,7 +12,10 @@ from recipes import quickstart
 
 
 def test_tiny_run(tmp_path, capsys, monkeypatch, eager):
-    monkeypatch.setattr(quickstart, "TEST_QUESTIONS", 12)
+    small = functools.partial(quickstart.world_tasks, places=12, works=20)
+    monkeypatch.setattr(quickstart, "world_tasks", small)
+    monkeypatch.setattr(quickstart, "TEST_QUESTIONS", 8)
+    monkeypatch.setattr(quickstart, "BATCH_SIZE", 8)
     quickstart.main(["--steps", "2", "--people", "60", "--output", str(tmp_path)])
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["scores"]) == {"qa", "slots", "verify", "compare", "average"}

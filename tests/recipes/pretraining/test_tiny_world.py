@@ -12,6 +12,9 @@ def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, eager):
     # The first and the last phase: one passage, and reranking of eight, here in two layers.
     monkeypatch.setattr(tiny_world, "PHASES", tiny_world.PHASES[::10])
     monkeypatch.setattr(tiny_world, "WORLD_SEEDS", tiny_world.WORLD_SEEDS[:1])
+    monkeypatch.setattr(
+        tiny_world, "make_world", lambda seed, people, works: make_world(seed, people, 12, 20)
+    )
     monkeypatch.setitem(tiny_world.SIZES, "num_layers", 2)
     monkeypatch.setitem(phases.READERS["glimmer"], "live_proportion", 1 / 2)
     monkeypatch.setitem(phases.READERS["glimmer"], "rerank_proportion", 1.0)
