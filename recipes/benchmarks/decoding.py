@@ -96,7 +96,9 @@ def measure(
     calls: dict[Any, Callable] = {}
     measured: dict[str, dict[str, Any]] = {}
     answers, peer_rounds = {}, []
-    with start_peer("decoding", size, peer_settings(batch, positions, options), options) as ask_peer:
+    with start_peer(
+        "decoding", size, peer_settings(batch, positions, options), options
+    ) as ask_peer:
         for name, system in systems.items():
             parts, jit, answers[name] = compile_parts(system, batch, options)
             calls |= {(name, part): call for part, call in parts.items()}

@@ -85,13 +85,7 @@ def measure(
     measured: dict[str, dict[str, Any]] = {}
     peer_rounds: list[dict[str, dict[str, float]]] = []
     tokens = options.k * options.passage_length
-    asked = {
-        "batch": batch,
-        "passages": list(dict.fromkeys((options.k, options.m))),
-        "passage_length": options.passage_length,
-        "answers": options.answers,
-    }
-    with start_peer("fid", size, asked, options) as ask_peer:
+    with start_peer("fid", size, peer_settings(batch, options), options) as ask_peer:
         for name, (reader, passages) in systems.items():
             compile_parts = keras_hub_parts if isinstance(reader, KerasHubFiD) else our_parts
             parts, jit = compile_parts(reader, batch, passages, options)
@@ -117,6 +111,15 @@ def measure(
             for n in options.answers
         }
     return {"size": size, "batch": batch, "systems": measured, **limits.report()}
+
+
+def peer_settings(batch: int, options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "batch": batch,
+        "passages": list(dict.fromkeys((options.k, options.m))),
+        "passage_length": options.passage_length,
+        "answers": options.answers,
+    }
 
 
 def our_parts(

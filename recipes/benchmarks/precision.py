@@ -1,9 +1,9 @@
 """KERAS_BACKEND=jax python -m recipes.benchmarks.precision --preset DIR/preset --output bench
 
 Whether a model answers in bfloat16 as it does in float32: a preset that
-`python -m recipes.quickstart --output DIR` wrote answers the quickstart's test questions from the same passages in
-float32, in bfloat16 (weights too) and in mixed_bfloat16. Passages are encoded as they come, at the
-precision that is compared.
+`python -m recipes.quickstart --output DIR` wrote answers the quickstart's test questions from the
+same passages in float32, in bfloat16 (weights too) and in mixed_bfloat16. Passages are encoded as
+they come, at the precision that is compared.
 
 Prints for each precision the share of questions with the same answer, of answer tokens that are the
 same in the same place, of questions for which the same passages are read, and the exact match.

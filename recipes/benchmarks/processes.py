@@ -22,9 +22,7 @@ def environment(**variables: str) -> dict[str, str]:
 def run_python(*arguments: str) -> Any:
     """Run Python and read the last line that it prints, which is JSON."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env=environment()
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment())
     return json.loads(done.stdout.splitlines()[-1])
 
 

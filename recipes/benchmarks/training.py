@@ -37,8 +37,6 @@ from recipes.benchmarks.processes import run_part
 from recipes.benchmarks.report import run_cases
 from recipes.benchmarks.timing import interleaved, ratio, spread
 
-PEER_SETTINGS = ("k", "passage_length", "answer_length", "dropout", "rematerialize")
-
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
     options = parse(arguments)
@@ -91,8 +89,7 @@ def measure(
         }
     tokens = options.k * options.passage_length
     peak = Peak(readers["fid"].backbone, tokens, "best")
-    asked = {"batch": batch, **{name: getattr(options, name) for name in PEER_SETTINGS}}
-    with start_peer("training", size, asked, options) as ask_peer:
+    with start_peer("training", size, peer_settings(batch, options), options) as ask_peer:
         if ask_peer:
             calls["hf fid"] = lambda: peer_rounds.append(ask_peer()["step"])
             peer = ask_peer.ready
@@ -130,6 +127,11 @@ def measure(
         for name, system in systems.items():
             case["input"][name] = system["seconds"]["median"] / supply["median"]
     return case
+
+
+def peer_settings(batch: int, options: argparse.Namespace) -> dict[str, Any]:
+    names = ("k", "passage_length", "answer_length", "dropout", "rematerialize")
+    return {"batch": batch, **{name: getattr(options, name) for name in names}}
 
 
 def step_memory(

@@ -37,9 +37,7 @@ def serving(directory: Path) -> Iterator[Served]:
     """Serve the newest version in a directory until the context ends."""
     command = [sys.executable, "-m", "glimmer_keras.cli.main", "serve", str(directory)]
     command += ["--port", "0", "--rest-port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=environment()
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         try:
             assert process.stdout
             line = process.stdout.readline()

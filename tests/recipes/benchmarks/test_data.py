@@ -1,10 +1,12 @@
+import functools
 import json
 
-import keras
 import numpy as np
 import pytest
-from _figures import FIGURES
-from benchmark_data import main, parse
+
+from recipes.benchmarks import data
+from recipes.benchmarks.figures import FIGURES
+from recipes.worlds.tasks import world_tasks
 
 WORDS = ["harp", "camp", "opera", "Torvik", "Mirelda", "founded", "wrote"]
 OPTIONS = ["--k", "3", "--question-length", "8", "--passage-length", "16", "--answer-length", "4"]
@@ -37,13 +39,8 @@ def write(path, records):
 
 
 @pytest.fixture(scope="module")
-def report(folder, tmp_path_factory):
-    output = tmp_path_factory.mktemp("bench")
-    options = ["--data", str(folder), "--weights", "3,1", "--output", str(output)]
-    found = main([*OPTIONS, *options])
-    written = output / f"data-{keras.backend.backend()}.json"
-    assert json.loads(written.read_text(encoding="utf-8")) == json.loads(json.dumps(found))
-    return found
+def report(folder, run):
+    return run(data, [*OPTIONS, "--data", str(folder), "--weights", "3,1"])
 
 
 def test_counts_of_the_filter(report):
@@ -85,16 +82,13 @@ def test_figures(report):
 
 
 def test_without_data_there_is_a_world(monkeypatch):
-    from _world_tasks import world_tasks
-
-    monkeypatch.setattr(
-        "benchmark_data.world_tasks", lambda: world_tasks(people=40, places=10, works=10)
-    )
-    found = main([*OPTIONS])
-    assert all(0 < row["after"] <= row["before"] for row in found["filter"].values())
+    small_world = functools.partial(world_tasks, people=40, places=10, works=10)
+    monkeypatch.setattr(data, "world_tasks", small_world)
+    report = data.main([*OPTIONS])
+    assert all(0 < row["after"] <= row["before"] for row in report["filter"].values())
 
 
 def test_weights_are_numbers(capsys):
-    assert parse(["--weights", "1,2.5"]).weights == [1.0, 2.5]
+    assert data.parse(["--weights", "1,2.5"]).weights == [1.0, 2.5]
     with pytest.raises(SystemExit):
-        parse(["--weights", "a"])
+        data.parse(["--weights", "a"])

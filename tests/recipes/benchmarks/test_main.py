@@ -2,10 +2,11 @@ import importlib.util
 import json
 import sys
 
-import benchmark_all
 import pytest
-from _figures import FIGURES
-from benchmark_all import SETTINGS, Run, main, parse, table, write_corpus
+
+import recipes.benchmarks.__main__ as every
+from recipes.benchmarks.__main__ import SETTINGS, Run, main, parse, table, write_corpus
+from recipes.worlds.fictional_world import make_world
 
 TRAINING = {
     "cases": [
@@ -19,15 +20,24 @@ TRAINING = {
 }
 
 
+@pytest.fixture(autouse=True)
+def small_world(monkeypatch):
+    world = make_world(0, people=40, places=10, works=10)
+    monkeypatch.setattr(every, "make_world", lambda seed: world)
+
+
 @pytest.fixture
-def recipes(tmp_path, monkeypatch):
-    """A folder of recipes in place of the real ones; a function adds a benchmark to it."""
+def programs(tmp_path, monkeypatch):
+    """A package of programs in place of the real ones; a function adds a benchmark to it."""
+    folder = tmp_path / "programs_of_a_test"
+    folder.mkdir()
 
     def add(name, body):
-        (tmp_path / f"benchmark_{name}.py").write_text("import json, os, sys\n" + body)
+        (folder / f"{name}.py").write_text("import json, os, sys\n" + body)
 
-    monkeypatch.setattr(benchmark_all, "__file__", str(tmp_path / "benchmark_all.py"))
-    monkeypatch.setattr(benchmark_all, "has_peer", lambda python: False)
+    monkeypatch.setattr(every, "PACKAGE", folder.name)
+    monkeypatch.setattr(every, "has_peer", lambda python: False)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return add
 
 
@@ -38,15 +48,15 @@ open(name, "w").write(json.dumps({TRAINING!r}))
 FAILS = "print('a start'); sys.exit('no such | thing\\n')"
 
 
-def test_one_fails_and_the_rest_goes_on(recipes, tmp_path, capsys):
-    recipes("startup", FAILS)
-    recipes("training", WRITES)
+def test_one_fails_and_the_rest_goes_on(programs, tmp_path, capsys):
+    programs("startup", FAILS)
+    programs("training", WRITES)
     output = tmp_path / "out"
     options = ["--quick", "--backends", "jax", "--output", str(output)]
     assert main(["--only", "startup", "training", *options]) == 1
-    said = capsys.readouterr().out
-    assert "startup, jax: failed: no such | thing (" in said
-    assert "training, jax: done (" in said
+    printed = capsys.readouterr().out
+    assert "startup, jax: failed: no such | thing (" in printed
+    assert "training, jax: done (" in printed
     collected = json.loads((output / "all.json").read_text())
     assert [(run["name"], run["error"]) for run in collected["runs"]] == [
         ("startup", "no such | thing"),
@@ -62,104 +72,51 @@ def test_one_fails_and_the_rest_goes_on(recipes, tmp_path, capsys):
     assert "a start" in (output / "startup-jax.log").read_text()
 
 
-def test_each_backend_has_its_turn(recipes, tmp_path):
-    recipes("training", WRITES)
+def test_each_backend_has_its_turn(programs, tmp_path):
+    programs("training", WRITES)
     assert main(["--quick", "--only", "training", "--output", str(tmp_path)]) == 0
     runs = json.loads((tmp_path / "all.json").read_text())["runs"]
     assert [run["backend"] for run in runs] == ["tensorflow", "jax"]
 
 
-def test_what_belongs_to_quick(recipes, tmp_path, monkeypatch):
-    told = []
+def test_what_belongs_to_quick(programs, tmp_path, monkeypatch):
+    asked = []
 
     def benchmark(run, output):
-        told.append((run.name, run.arguments))
+        asked.append((run.name, run.arguments))
         return run
 
-    monkeypatch.setattr(benchmark_all, "benchmark", benchmark)
-    monkeypatch.setattr(benchmark_all, "table", lambda runs: "")
-    monkeypatch.setattr(benchmark_all, "has_peer", lambda python: python == "there")
+    monkeypatch.setattr(every, "benchmark", benchmark)
+    monkeypatch.setattr(every, "table", lambda runs: "")
+    monkeypatch.setattr(every, "has_peer", lambda python: python == "there")
     options = ["--backends", "jax", "--output", str(tmp_path), "--peer-python", "there"]
     main([*options, "--quick"])
-    quick = dict(told)
+    quick = dict(asked)
     assert list(quick) == [name for name in SETTINGS if name not in ("inference", "serving")]
     assert quick["decoding"][-4:] == ["--peer", "hf", "--peer-python", "there"]
     assert quick["memory"][:2] == ["--corpus", str(tmp_path / "corpus.jsonl")]
-    told.clear()
+    asked.clear()
     main(options)
-    assert list(dict(told)) == list(SETTINGS)
+    assert list(dict(asked)) == list(SETTINGS)
 
 
-@pytest.mark.parametrize("name", [name for name in SETTINGS if name not in ("memory", "serving")])
-def test_the_settings_are_options_of_the_recipes(name):
-    recipe = importlib.import_module(f"benchmark_{name}")
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "serving"])
+def test_the_settings_are_options_of_the_programs(name):
+    program = importlib.import_module(f"recipes.benchmarks.{name}")
     for settings in filter(None, SETTINGS[name]):
-        recipe.parse([word for word in settings.split() if word != "PEER"])
+        program.parse([word for word in settings.split() if word != "PEER"])
 
 
-def test_memory_takes_its_settings(tmp_path):
-    from benchmark_memory import parse as parse_memory
-
-    for settings in SETTINGS["memory"]:
-        assert parse_memory(settings.split()).corpus == "CORPUS"
-
-
-def test_every_benchmark_has_figures():
-    assert FIGURES.keys() == SETTINGS.keys()
-
-
-def test_figures_of_peers_and_scaling():
-    system = {"encode": {"median": 1.2}, "limits": {"encode": 1.0}}
-    peer = {"encode": {"median": 9.0}, "glimmer_faster": {1: {"measured": 8.0}}}
-    case = {"size": "base", "batch": 1, "systems": {"glimmer 25->5": system, "hf fid 25": peer}}
-    assert list(FIGURES["peers"]({"cases": [case]})) == [
-        ("base, batch 1: glimmer 25->5, encoding / its limit", "1.20"),
-        ("base, batch 1: hf fid 25 / GLIMMER from memory, 1 tokens", "8.00"),
-    ]
-    report = {"settings": {"size": "base"}, "slope_over_work": 1.01}
-    report["off_line"] = {5: -0.021, 10: 0.01}
-    assert list(FIGURES["scaling"](report)) == [
-        ("base: slope in k / the matrix work's", "1.01"),
-        ("base: times in k off a line at most", "2.1%"),
-    ]
-
-
-def test_figures_of_decoding_and_start_up():
-    system = {"tokens_per_second": 12.34, "over_floor": 1.5}
-    peer = {**system, "ours_faster": {"measured": 3.0}}
-    case = {"size": "base", "batch": 16, "systems": {"ours": system, "hf": peer}}
-    assert list(FIGURES["decoding"]({"cases": [case]})) == [
-        ("base, batch 16: ours, tokens a second", "12.3, 1.50 times the floor"),
-        (
-            "base, batch 16: hf, tokens a second",
-            "12.3, 1.50 times the floor, ours 3.00 times as fast",
-        ),
-    ]
-    report = {
-        "settings": {"size": "base", "asked_size": "tiny"},
-        "import": {"over_them": {"median": 0.251}},
-        "load": {"first_answer_seconds": 12.0, "peak_over_weights": 1.25},
-        "answer": {"questions": 1000, "compilations": 0, "growth_megabytes": -0.5},
-    }
-    assert [value for _, value in FIGURES["startup"](report)] == [
-        "0.25",
-        "12.0",
-        "1.25",
-        "0",
-        "-0.5",
-    ]
-
-
-def test_a_failure_without_words_tells_its_exit_status(recipes, tmp_path):
-    recipes("training", "sys.exit(3)")
-    run = benchmark_all.benchmark(Run("training", "jax", []), tmp_path)
+def test_a_failure_without_words_tells_its_exit_status(programs, tmp_path):
+    programs("training", "sys.exit(3)")
+    run = every.benchmark(Run("training", "jax", []), tmp_path)
     assert run.error == "exit status 3"
     assert table([run]).endswith("| training | jax | failed | exit status 3 |\n")
 
 
 def test_the_peer_is_looked_for():
-    there = importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")
-    assert benchmark_all.has_peer(sys.executable) == bool(there)
+    there = all(map(importlib.util.find_spec, ("torch", "transformers")))
+    assert every.has_peer(sys.executable) == there
 
 
 def test_a_corpus_of_many_lengths(tmp_path):

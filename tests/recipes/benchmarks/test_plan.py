@@ -1,22 +1,20 @@
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from _matrix_work import student_work, training_work
 
 from glimmer_keras import Glimmer
+from glimmer_keras.models.matrix_work import student_work, training_work
+from recipes.benchmarks.processes import environment
 
 if keras.backend.backend() != "jax":
     pytest.skip("shapes are evaluated by JAX", allow_module_level=True)
 
-import plan_training
+from recipes.benchmarks import plan as program
 
-RECIPE = Path(plan_training.__file__)
 SETTINGS = ["--size", "tiny", "--devices", "4", "--model-parallel", "2", "--dtype", "float32"]
 SETTINGS += ["--k", "6", "--question-length", "3", "--passage-length", "5", "--answer-length", "4"]
 SETTINGS += ["--batch", "1", "2", "--global-batch", "8", "--steps", "100", "--memory", "0.1"]
@@ -27,11 +25,10 @@ SETTINGS += ["--peak", "1", "--utilization", "0.5"]
 def plan(tmp_path_factory):
     """Of a process of its own, as it needs four devices."""
     output = tmp_path_factory.mktemp("plan")
-    environment = {**os.environ, "PYTHONPATH": str(RECIPE.parents[1])}
     subprocess.run(
-        [sys.executable, str(RECIPE), *SETTINGS, "--output", str(output)],
+        [sys.executable, "-m", program.__name__, *SETTINGS, "--output", str(output)],
         check=True,
-        env=environment,
+        env=environment(),
         stdout=subprocess.DEVNULL,
     )
     return json.loads((output / "plan.json").read_text(encoding="utf-8"))
@@ -91,5 +88,5 @@ def test_time(plan, glimmer):
 
 def test_devices_that_do_not_divide(capsys):
     with pytest.raises(SystemExit):
-        plan_training.main(["--devices", "4", "--model-parallel", "3"])
+        program.main(["--devices", "4", "--model-parallel", "3"])
     assert "--model-parallel must divide --devices" in capsys.readouterr().err

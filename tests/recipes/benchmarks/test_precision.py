@@ -1,9 +1,8 @@
 import dataclasses
 
 import pytest
-from compare_precision import agreement, main, parse
 
-import glimmer_keras as gk
+from recipes.benchmarks import precision
 
 
 @dataclasses.dataclass
@@ -19,17 +18,13 @@ def test_agreement_by_hand():
         return [len(word) for word in text.split()]
 
     # Of "the harp" and "the old harp" one token in three, of "1863" one, of "yes" and "no" none.
-    found = agreement(one, other, tokenize)
-    assert found == {"same_answers": 0.5, "same_tokens": pytest.approx(2 / 5)}
+    shares = precision.agreement(one, other, tokenize)
+    assert shares == {"same_answers": 0.5, "same_tokens": pytest.approx(2 / 5)}
 
 
-@pytest.mark.slow  # it compiles for three precisions
-def test_a_preset_against_itself(tmp_path):
-    glimmer = gk.Glimmer.from_t5("tiny_world", num_selected=1)
-    tokenizer = glimmer.preprocessor.tokenizer
-    glimmer.preprocessor = gk.GlimmerPreprocessor(tokenizer, 16, 64, 4, 2)
-    glimmer.save_to_preset(tmp_path)
-    report = main(["--preset", str(tmp_path), "--people", "40", "--questions", "2"])
+def test_a_preset_against_itself(tmp_path, make_glimmer):
+    make_glimmer(16, 64, 4, 2).save_to_preset(tmp_path)
+    report = precision.main(["--preset", str(tmp_path), "--people", "40", "--questions", "2"])
     assert report["precisions"]["float32"] | {"exact_match": 0} == {
         "same_answers": 1,
         "same_tokens": 1,
@@ -41,5 +36,5 @@ def test_a_preset_against_itself(tmp_path):
 
 def test_a_folder_without_a_preset(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        parse(["--preset", str(tmp_path)])
+        precision.parse(["--preset", str(tmp_path)])
     assert "--preset must be a folder with a preset" in capsys.readouterr().err

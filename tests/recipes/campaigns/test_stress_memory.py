@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from recipes import stress_memory
+from recipes.campaigns import stress_memory
 
 
 @pytest.mark.slow  # it starts four processes
