@@ -19,6 +19,9 @@ from recipes.benchmarks.machine import cores
 from recipes.benchmarks.timing import fastest, seconds, spread
 
 
+READ_MEGABYTES = 512
+
+
 class Peak:
     """The machine's speed in a matrix product `tokens x d x ff`, measured between rounds.
 
@@ -65,7 +68,7 @@ class Peak:
 class ReadSpeed:
     """Bytes a second that all cores together read from memory, measured between rounds."""
 
-    def __init__(self, megabytes: int = 512):
+    def __init__(self, megabytes: int):
         self.parts = np.array_split(np.ones(megabytes * 2**18, "float32"), cores())
         self.size = megabytes * 2**20
         self.rounds: list[float] = []
@@ -87,7 +90,7 @@ class Limits:
     """The machine's matrix product and its reading, measured between the rounds of a benchmark."""
 
     def __init__(self, backbone: Any, tokens: int, jit: str):
-        self._peak, self._reading = Peak(backbone, tokens, jit), ReadSpeed()
+        self._peak, self._reading = Peak(backbone, tokens, jit), ReadSpeed(READ_MEGABYTES)
 
     def measure(self) -> None:
         self._peak.measure()

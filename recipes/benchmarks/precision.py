@@ -1,7 +1,7 @@
 """KERAS_BACKEND=jax python -m recipes.benchmarks.precision --preset DIR/preset --output bench
 
 Whether a model answers in bfloat16 as it does in float32: a preset that
-`python -m recipes.quickstart --output DIR` wrote answers the quickstart's test questions from the
+`python recipes/quickstart.py --output DIR` wrote answers the quickstart's test questions from the
 same passages in float32, in bfloat16 (weights too) and in mixed_bfloat16. Passages are encoded as
 they come, at the precision that is compared.
 

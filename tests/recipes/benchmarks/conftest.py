@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from glimmer_keras.models.sizes import T5_SIZES
+from recipes.benchmarks import limits
 
 SMALL = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
 SMALL |= {"key_value_dim": 3, "vocabulary_size": 10}
@@ -29,6 +30,7 @@ def run(tmp_path_factory):
         output = tmp_path_factory.mktemp("bench")
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(T5_SIZES, "tiny", size)
+            patch.setattr(limits, "READ_MEGABYTES", 8)
             report = benchmark.main([*options, "--output", str(output)])
         name = benchmark.__name__.rpartition(".")[2]
         written = output / f"{name}-{keras.backend.backend()}.json"

@@ -1,7 +1,10 @@
+import functools
+
 import numpy as np
 import pytest
 
 from recipes.benchmarks import training
+from recipes.worlds.tasks import world_tasks
 
 SHAPES = ["--size", "tiny", "--k", "3", "--m", "1", "--question-length", "2"]
 SHAPES += ["--passage-length", "5", "--answer-length", "2"]
@@ -19,6 +22,8 @@ def test_the_report(run, peer_python, monkeypatch):
         "run_part",
         lambda module, settings: {"peak": peaks[settings["rematerialize"]]},
     )
+    small_world = functools.partial(world_tasks, people=40, places=10, works=10)
+    monkeypatch.setattr(training.parts, "world_tasks", lambda **world: small_world())
     # Without dropout, whose random numbers take XLA most of the compiling.
     settings = ["--batch", "2", "--repeats", "2", "--dropout", "0", "--jit", "off", "--memory"]
     (case,) = run(training, [*SHAPES, *settings, *peer])["cases"]
