@@ -1,9 +1,7 @@
 """What the README files tell to type works. Blocks under `<!-- not run: why -->` are left."""
 
-import contextlib
 import functools
 import importlib.util
-import io
 import re
 import shlex
 import subprocess
@@ -19,7 +17,7 @@ from glimmer_keras.cli.main import make_parser
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "recipes/benchmarks/results/README.md")
+    for name in ("README.md", "recipes/benchmarked/README.md")
 }
 README = PAGES["README.md"]
 FENCE = re.compile(
@@ -56,12 +54,12 @@ def check_command(words):
     elif program == "glimmer":
         check_glimmer(arguments)
     elif program == "python" and arguments[0] == "-m":
-        check_module(*arguments[1:], words=shlex.join(words))
+        assert importlib.util.find_spec(arguments[1]), f"no module for: {shlex.join(words)}"
     elif program in ("python", "bash"):
         script = ROOT / arguments[0]
         assert script.is_file(), f"no file for: {shlex.join(words)}"
         if program == "python":
-            check_flags(script.name, help_of_script(script), arguments[1:])
+            check_flags(script, arguments[1:])
     else:
         pytest.fail(f"this test does not know how to check: {shlex.join(words)}")
 
@@ -80,35 +78,17 @@ def check_glimmer(arguments):
             raise AssertionError(f"no such command: glimmer {shlex.join(arguments)}") from end
 
 
-def check_module(name, *arguments, words):
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        spec = None
-    assert spec, f"no module for: {words}"
-    if name.startswith("recipes."):
-        module = f"{name}.__main__" if spec.submodule_search_locations else name
-        check_flags(name, help_of_module(module), arguments)
-
-
 @functools.cache
-def help_of_module(name):
-    """In this process, which has imported what takes a child most of its time."""
-    with contextlib.redirect_stdout(io.StringIO()) as shown, pytest.raises(SystemExit):
-        importlib.import_module(name).main(["--help"])
-    return shown.getvalue()
-
-
-@functools.cache
-def help_of_script(script):
+def help_of(script):
     command = [sys.executable, str(script), "--help"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
-def check_flags(name, shown, arguments):
+def check_flags(script, arguments):
+    shown = help_of(script)
     for argument in arguments:
         flag = argument.partition("=")[0]
-        assert not flag.startswith("--") or flag in shown, f"{name} has no {flag}"
+        assert not flag.startswith("--") or flag in shown, f"{script.name} has no {flag}"
 
 
 def test_python_blocks_run_in_order(tmp_path, monkeypatch):
@@ -166,8 +146,6 @@ def test_the_reader_of_blocks():
     [
         "python recipes/none.py",
         "python -m no_such_module",
-        "python -m recipes.benchmarks.no_such_module",
-        "python -m recipes.benchmarks.peers --sizes base",
         "pip install x[none]",
         "glimmer bake",
         "glimmer encode preset corpus store --no-such-option",
@@ -181,4 +159,4 @@ def test_what_is_not_there_is_found(command):
 
 def test_flags_that_are_not_there_are_found():
     with pytest.raises(AssertionError, match="has no --sed"):
-        check_command(["python", "-m", "recipes.benchmarks", "--sed", "0"])
+        check_command(["python", "recipes/fictional_world.py", "--sed", "0"])

@@ -1,3 +1,6 @@
+import contextlib
+import functools
+
 import pytest
 
 from recipes.benchmarks import serving
@@ -30,8 +33,26 @@ def test_memory_is_sent_by_one_client_alone():
     assert asked == [set(WITHOUT_MEMORY), set(WITHOUT_MEMORY), set(ASKED)]
 
 
-@pytest.mark.slow  # two models are exported and served
-def test_the_whole_of_it(run):
+@pytest.fixture
+def one_server(monkeypatch):
+    """One model and one server for both parts, which here are of the same size."""
+    build, serve, built = serving.build, serving.serving, []
+
+    def build_once(*arguments):
+        built[:] = built or [build(*arguments)]
+        return built[0]
+
+    with contextlib.ExitStack() as stack:
+        start = functools.cache(lambda directory: stack.enter_context(serve(directory)))
+        monkeypatch.setattr(serving, "build", build_once)
+        monkeypatch.setattr(
+            serving, "serving", lambda directory: contextlib.nullcontext(start(directory))
+        )
+        yield
+
+
+@pytest.mark.slow  # a model is exported and served
+def test_the_whole_of_it(run, one_server):
     report = run(serving, OPTIONS, SIZE)
     timing = report["latency"]
     assert 1 <= timing["steps"] <= 3
