@@ -18,7 +18,6 @@ from glimmer_keras.models.matrix_work import decoder_work, memory_work, token_by
 from recipes.benchmarks.machine import cores
 from recipes.benchmarks.timing import fastest, seconds, spread
 
-
 READ_MEGABYTES = 512
 
 
