@@ -96,7 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only:
         settings = SETTINGS[name][0 if options.quick else 1]
         backends = options.backends[:1] if name == "data" else options.backends
-        for backend in backends if settings is not None else []:
+        if settings is None:
+            continue
+        for backend in backends:
             asked = [part for word in settings.split() for part in words.get(word, [word])]
             runs.append(benchmark(Run(name, backend, asked), output))
             outcome = f"failed: {runs[-1].error}" if runs[-1].error else "done"

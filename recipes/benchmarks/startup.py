@@ -87,7 +87,7 @@ def importing(repeats: int) -> dict[str, Any]:
     """Time importing the package over Keras and KerasHub."""
     rounds = [run_python("-c", IMPORTS) for _ in range(repeats)]
     others, ours = zip(*rounds, strict=True)
-    return {"keras_and_keras_hub": spread(others), "over_them": spread(ours)}
+    return {"keras_and_keras_hub": spread([*others]), "over_them": spread([*ours])}
 
 
 def measure(part: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,8 @@ def answer(settings: dict[str, Any]) -> dict[str, Any]:
             ask(group, number, retrieve=False)
             ask(group, number, retrieve=True)
     warm, warming = compilations.count(glimmer), time.perf_counter() - started
-    started, done, memory = time.perf_counter(), 0, {}
+    started, done = time.perf_counter(), 0
+    memory: dict[int, dict[str, float]] = {}
     while done < total:
         number = 1 if rng.random() < 0.5 else int(rng.integers(2, 2 * reader.batch_size))
         done += ask(rng.integers(len(groups)), min(number, total - done), rng.random() < 0.5)
