@@ -22,6 +22,7 @@ def test_agreement_by_hand():
     assert shares == {"same_answers": 0.5, "same_tokens": pytest.approx(2 / 5)}
 
 
+@pytest.mark.slow  # it compiles for three precisions
 def test_a_preset_against_itself(tmp_path, make_glimmer):
     make_glimmer(16, 64, 4, 2).save_to_preset(tmp_path)
     report = precision.main(["--preset", str(tmp_path), "--people", "40", "--questions", "2"])

@@ -4,6 +4,7 @@ import numpy as np
 
 from glimmer_keras import Glimmer
 from recipes.benchmarks.parts.answering import encode_selected, make_inputs, rerank
+from recipes.benchmarks.timing import compiled
 
 LENGTHS = {"k": 3, "question_length": 2, "passage_length": 5, "answer_length": 2}
 
@@ -14,7 +15,11 @@ def test_the_parts_are_the_whole_reading(small):
     backbone = reader.backbone
     inputs = make_inputs(reader, 2, argparse.Namespace(**LENGTHS))
     inputs["passage_memory"] = backbone.token_embedding(inputs.pop("passage_token_ids"))
-    reranked, read = rerank(backbone, inputs), backbone.read(inputs)
-    encoded = encode_selected(backbone, reranked)
+
+    def run(inputs):
+        reranked = rerank(backbone, inputs)
+        return reranked, encode_selected(backbone, reranked), backbone.read(inputs)
+
+    reranked, encoded, read = compiled(run, reader, (inputs,), jit=False)()
     np.testing.assert_allclose(encoded, read["encoded_passages"], atol=1e-5)
     np.testing.assert_array_equal(reranked["selected_passages"], read["selected_passages"])
