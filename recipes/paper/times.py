@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from glimmer_keras.models.matrix_work import answering_work
 from keras import ops
 
 import glimmer_keras as gk
 from glimmer_keras.memory.quantize import quantize
+from glimmer_keras.models.matrix_work import answering_work
 from glimmer_keras.utils.files import write_file
 from recipes.benchmarks.machine import machine
 from recipes.benchmarks.parts.answering import make_inputs

@@ -1,7 +1,6 @@
 import dataclasses
 import pickle
 import typing
-from pathlib import Path
 
 import pytest
 import yaml

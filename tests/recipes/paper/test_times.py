@@ -1,6 +1,6 @@
 import pytest
-from recipes.benchmarks import timing
 
+from recipes.benchmarks import timing
 from recipes.paper import times
 from recipes.paper.cells import glimmer
 from recipes.paper.claims import Row
