@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import keras_hub
 import numpy as np
-from glimmer_keras.pipelines.encode_shards import EncodingReport, encode_shards
 
 from glimmer_keras import Glimmer, GlimmerPreprocessor
 from glimmer_keras.data import PassageFile
@@ -18,7 +17,13 @@ from glimmer_keras.memory import MemoryStore, StoreWriter
 from glimmer_keras.memory.manifest import DTYPES
 from glimmer_keras.models.matrix_work import Work, encoder_work
 from glimmer_keras.models.sizes import size_arguments
-from glimmer_keras.pipelines.passage_encoder import LENGTH_STEP, PassageEncoder, PassageTokens
+from glimmer_keras.pipelines.length_batches import LENGTH_STEP
+from glimmer_keras.pipelines.passage_encoder import (
+    EncodingReport,
+    PassageEncoder,
+    PassageTokens,
+    encode_shards,
+)
 from glimmer_keras.utils.chunks import in_chunks
 from recipes.benchmarks.limits import Peak
 from recipes.benchmarks.processes import be_part, greatest_memory
