@@ -115,7 +115,7 @@ def test_imports_run_down_only():
         ("pipelines/a.py", "from glimmer_keras.serving import export"),
         ("training/a.py", "from glimmer_keras.evaluation import evaluate"),
         ("serving/a.py", "from glimmer_keras.cli import main"),
-        ("cli/a.py", "from recipes import fictional_world"),
+        ("cli/a.py", "from recipes import quickstart"),
         ("attic/a.py", ""),
         ("stray.py", ""),
     ],

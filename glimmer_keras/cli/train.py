@@ -16,7 +16,7 @@ DEV_BATCHES = 4  # of each task, whose losses are measured
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="settings in YAML, as recipes/*.yaml")
+    parser.add_argument("config", metavar="CONFIG", help="settings in YAML, as recipes/configs")
     parser.add_argument("--output", metavar="DIR", required=True, help="folder of the run")
     parser.add_argument(
         "--set",

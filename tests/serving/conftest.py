@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from _tokenizer import train_tokenizer
 from tensorflow.core.protobuf import saved_model_pb2
 
 import glimmer_keras as gk
@@ -19,6 +18,7 @@ from glimmer_keras.memory.quantize import dequantize
 from glimmer_keras.serving import export
 from glimmer_keras.serving.description import DESCRIPTION, VERSION
 from glimmer_keras.utils.manifest import read_manifest, write_manifest
+from recipes.pretraining.tokenizer import train_tokenizer
 from tests import EAGERLY
 
 QUESTION, PASSAGE, ANSWER, PASSAGES, SELECTED, ROWS = 5, 6, 6, 4, 2, 5

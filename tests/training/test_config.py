@@ -1,7 +1,6 @@
 import dataclasses
 import pickle
 import typing
-from pathlib import Path
 
 import pytest
 import yaml
@@ -9,7 +8,6 @@ import yaml
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.training import DataConfig, FitConfig, ModelConfig, RunConfig, TrainingConfig
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 GIVEN = """
 model: {t5: tiny_world, settings: {live_proportion: 1/3, num_selected: 2}}
 data: {folder: FOLDER, tasks: {qa: 2, verify: 1/2}}
@@ -48,26 +46,6 @@ def test_changes_come_over_the_file(read):
     assert config.model.settings["dropout"] == 0.2
     assert config.model.settings["num_selected"] == 2
     assert config.data.tasks == ["qa"]
-
-
-@pytest.mark.parametrize("name", ["tiny", "kilt_base", "kilt_large"])
-def test_shipped_settings(name, tmp_path):
-    changes = [f"data.folder={tmp_path}"]
-    changes += [f"data.retrieved={tmp_path}"] if name != "tiny" else []
-    config = TrainingConfig.read(RECIPES / f"{name}.yaml", changes)
-    if name == "tiny":
-        return
-    # The paper's, section 4.
-    assert config.fit.batch_size * config.fit.accumulate == 128
-    assert config.fit.steps == 50_000 * config.fit.accumulate
-    assert config.fit.learning_rate == 1e-4
-    assert config.data.num_passages == 25
-    assert config.model.settings == {
-        "live_proportion": 1 / 3,
-        "rerank_proportion": 1 / 4,
-        "num_selected": 5,
-        "dropout": 0.1,
-    }
 
 
 @pytest.mark.parametrize(

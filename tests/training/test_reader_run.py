@@ -5,7 +5,6 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from fictional_world import make_world, write_world
 
 import glimmer_keras
 from glimmer_keras import Glimmer
@@ -15,6 +14,7 @@ from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.pipelines import bm25_index, write_retrieved
 from glimmer_keras.training import ReaderRun, TrainingConfig
 from glimmer_keras.training.reader_parts import make_model, named_size, read_data
+from recipes.worlds.fictional_world import make_world, write_world
 
 TOKENIZER = Path(glimmer_keras.__file__).parent / "presets/tiny_world/assets/tokenizer"
 MICRO = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 1, "hidden_dim": 4}

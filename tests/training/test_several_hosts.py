@@ -19,7 +19,6 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from fictional_world import make_world, write_world
 
 import glimmer_keras
 from glimmer_keras.cli.main import main
@@ -27,6 +26,7 @@ from glimmer_keras.distribution.hosts import first_host_first, from_hosts, hosts
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.training import ReaderRun
 from glimmer_keras.training.step_callback import StepCallback
+from recipes.worlds.fictional_world import make_world, write_world
 
 pytestmark = pytest.mark.slow  # five processes, each of which compiles
 
