@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from rich.table import Table
 
-from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
+from glimmer_keras.data import Corpus, PassageInputs, Task, TokenizedTask
 from glimmer_keras.metrics import Scores, accuracy, exact_match, f1, found_evidence_at, rouge_l
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines import Predictions, predict
@@ -16,7 +16,7 @@ def evaluate(
     tasks: Sequence[Task],
     corpus: Corpus,
     tokenized_tasks: Sequence[TokenizedTask],
-    tokenized_corpus: TokenizedCorpus,
+    tokenized_corpus: PassageInputs,
     batch_size: int = 32,
     progress: bool = True,
 ) -> tuple[dict[str, dict[str, float]], dict[str, Predictions]]:
@@ -27,7 +27,7 @@ def evaluate(
         tasks: Tasks with their retrieved rows set, which hold the gold answers and evidence.
         corpus: The passages.
         tokenized_tasks: The same tasks as token ids, in the same order.
-        tokenized_corpus: The same passages as token ids.
+        tokenized_corpus: The same passages as token ids, or as `pipelines.CorpusMemory`.
         batch_size: Questions answered at once.
         progress: Whether to show a progress bar for each task.
 

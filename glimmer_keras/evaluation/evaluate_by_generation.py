@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from glimmer_keras.data import Corpus, Task, TokenizedCorpus, TokenizedTask
+from glimmer_keras.data import Corpus, PassageInputs, Task, TokenizedTask
 from glimmer_keras.distribution.hosts import from_hosts
 from glimmer_keras.evaluation.best_preset import BestPreset
 from glimmer_keras.evaluation.evaluate import ANSWER_METRICS, evaluate
@@ -23,7 +23,7 @@ class EvaluateByGeneration(keras.callbacks.Callback):
         tasks: Dev tasks with their retrieved rows set.
         corpus: The passages.
         tokenized_tasks: The same tasks as token ids, in the same order.
-        tokenized_corpus: The same passages as token ids.
+        tokenized_corpus: The same passages as token ids, or as `pipelines.CorpusMemory`.
         metric: `"exact_match"`, `"f1"`, `"accuracy"` or `"rouge_l"`: what a task goes into the
             average with; or a dictionary with one for each task.
         every: Epochs from one evaluation to the next.
@@ -55,7 +55,7 @@ class EvaluateByGeneration(keras.callbacks.Callback):
         tasks: Sequence[Task],
         corpus: Corpus,
         tokenized_tasks: Sequence[TokenizedTask],
-        tokenized_corpus: TokenizedCorpus,
+        tokenized_corpus: PassageInputs,
         metric: str | Mapping[str, str] = "exact_match",
         every: int = 1,
         best: str | Path | None = None,

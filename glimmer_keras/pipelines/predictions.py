@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from glimmer_keras.data import Task, TokenizedCorpus, TokenizedTask
+from glimmer_keras.data import PassageInputs, Task, TokenizedTask
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines.answer import Answer, best_first
 from glimmer_keras.pipelines.answerer import Answerer
@@ -60,7 +60,7 @@ class Predictions:
 def predict(
     glimmer: Glimmer,
     task: TokenizedTask,
-    corpus: TokenizedCorpus,
+    corpus: PassageInputs,
     batch_size: int = 32,
     progress: bool = True,
 ) -> Predictions:

@@ -4,18 +4,33 @@ import pytest
 
 from glimmer_keras.models import TextEmbedder
 from glimmer_keras.pipelines import TextVectors
+from glimmer_keras.pipelines.length_batches import compiled
 
 TEXTS = ["Torvik", "a camp that was made in 1863", "", "the harp of Mirelda " * 9, "harp"]
 
 
+def embed(embedder, inputs):
+    """Vectors of inputs with all their padding; JAX takes long to do it without compiling."""
+
+    def run(ids, mask):
+        return embedder({"token_ids": ids, "padding_mask": mask}, training=False)
+
+    ids, mask = (np.asarray(inputs[name]) for name in ("token_ids", "padding_mask"))
+    return np.asarray(compiled(run, embedder.variables, (None, None))(ids, mask))
+
+
+@pytest.fixture(scope="module")
+def expected(embedder):
+    return embed(embedder, embedder.preprocessor(TEXTS))
+
+
 @pytest.mark.parametrize("tokens_per_batch", [1, 40, 2048])
-def test_as_the_embedder_one_by_one(embedder, tokens_per_batch):
+def test_as_the_embedder_with_all_its_padding(embedder, expected, tokens_per_batch):
     done = []
-    found = TextVectors(embedder, tokens_per_batch)(TEXTS, done.append)
-    inputs = embedder.preprocessor(TEXTS)
-    np.testing.assert_allclose(found, np.asarray(embedder(inputs)), atol=1e-5)
-    assert (found.shape, found.dtype, sum(done)) == ((5, 6), np.float32, 5)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    vectors = TextVectors(embedder, tokens_per_batch)(TEXTS, done.append)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    assert (vectors.shape, vectors.dtype, sum(done)) == ((5, 6), np.float32, 5)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
 
 
 def test_nothing(embedder):
@@ -35,6 +50,6 @@ def test_of_bert():
     tokenizer = keras_hub.models.BertTokenizer(vocabulary)
     bert = keras_hub.models.BertBackbone(7, 1, 2, 8, 8, max_sequence_length=9)
     embedder = TextEmbedder(bert, keras_hub.models.BertTextEmbedderPreprocessor(tokenizer, 9))
-    found = TextVectors(embedder)(["harp camp"])
-    inputs = {"token_ids": np.array([[2, 5, 6, 3]]), "padding_mask": np.ones((1, 4), bool)}
-    np.testing.assert_allclose(found, np.asarray(embedder(inputs)), atol=1e-5)
+    vectors = TextVectors(embedder)(["harp camp"])
+    inputs = {"token_ids": np.array([[2, 5, 6, 3]], "int32"), "padding_mask": np.ones((1, 4), bool)}
+    np.testing.assert_allclose(vectors, embed(embedder, inputs), atol=1e-5)
