@@ -57,7 +57,7 @@ def runs(file, tmp_path_factory):
     unbroken, resumed = folder / "unbroken", folder / "resumed"
     assert main(["train", str(file), "--output", str(unbroken)]) == 0
     shutil.copytree(unbroken, resumed)
-    for name in ("checkpoints/step-00000004", "preset", "best"):
+    for name in ("checkpoints/step_00000004", "preset", "best"):
         shutil.rmtree(resumed / name)
     run = ReaderRun(TrainingConfig.read(file, ["run.keep=3"]), resumed)
     with run.devices():
