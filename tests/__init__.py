@@ -30,3 +30,15 @@ def change_manifest(file, version=1, **changes):
     for name in ("format_version", "sha256"):
         del content[name]
     file.write_bytes(encode_manifest({**content, **changes}, version))
+
+
+def checkpoint_arrays(path):
+    """The state in a checkpoint of `Checkpoints`, as whole NumPy arrays in its order."""
+    import jax
+    import numpy as np
+    import orbax.checkpoint as orbax
+
+    with orbax.PyTreeCheckpointer() as checkpointer:
+        tree = checkpointer.metadata(path / "state").item_metadata.tree
+        wanted = jax.tree.map(lambda _: orbax.RestoreArgs(restore_type=np.ndarray), tree)
+        return checkpointer.restore(path / "state", restore_args=wanted)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import orbax.checkpoint
 import pytest
 import yaml
 from fictional_world import make_world, write_world
@@ -28,6 +27,7 @@ from glimmer_keras.distribution.hosts import first_host_first, from_hosts, hosts
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.training import ReaderRun
 from glimmer_keras.training.step_callback import StepCallback
+from tests import checkpoint_arrays
 
 pytestmark = pytest.mark.slow  # five processes, each of which compiles
 
@@ -175,12 +175,6 @@ def rows(folder):
         ]
 
 
-def arrays(checkpoint):
-    """The state in a checkpoint, in its order."""
-    with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
-        return [np.asarray(array) for array in checkpointer.restore(checkpoint / "state")]
-
-
 def test_steps_and_scores_are_those_of_one_process(one, several):
     expected, found = rows(one), rows(several[0])
     losses = [row["loss"] for row in expected if "loss" in row]
@@ -210,7 +204,7 @@ def test_the_first_host_writes_what_one_process_would(one, several):
     states = []
     for written in (one, folder):
         assert sorted(path.name for path in written.iterdir()) == expected
-        states.append(arrays(written / "checkpoints" / f"step_{STEPS:08d}"))
+        states.append(checkpoint_arrays(written / "checkpoints" / f"step_{STEPS:08d}"))
         glimmer = Glimmer.from_preset(str(written / "preset"))
         weights = {id(weight) for weight in glimmer.weights}
         assert len(weights) > 20
