@@ -38,3 +38,15 @@ def dequantized(batch):
     if batch.scales is None:
         return batch.values.astype("float32")
     return dequantize(batch.values, batch.scales)
+
+
+def checkpoint_arrays(path):
+    """The state in a checkpoint of `Checkpoints`, as whole NumPy arrays in its order."""
+    import jax
+    import numpy as np
+    import orbax.checkpoint as orbax
+
+    with orbax.PyTreeCheckpointer() as checkpointer:
+        tree = checkpointer.metadata(path / "state").item_metadata.tree
+        wanted = jax.tree.map(lambda _: orbax.RestoreArgs(restore_type=np.ndarray), tree)
+        return checkpointer.restore(path / "state", restore_args=wanted)

@@ -17,7 +17,7 @@ HOSTS = (
 
 
 def layout_map(device_mesh: keras.distribution.DeviceMesh) -> keras.distribution.LayoutMap:
-    """How a Glimmer's weights are split between the devices that hold one copy of it, on JAX.
+    """Give how a Glimmer's weights are split between the devices that hold one copy of it, on JAX.
 
     As in T5's own training: queries, keys, values and the first half of a feed-forward block by
     columns, that is by heads and by hidden units; what follows them by rows, so that a block needs
@@ -55,7 +55,7 @@ def on_devices(
     *,
     shard_dataset: bool = True,
 ) -> Iterator[Any]:
-    """Models made and trained within it are on several devices, each with a part of the batch.
+    """Put models made and trained within it on several devices, each with a part of the batch.
 
     On JAX through `keras.distribution`: `DataParallel`, or with `model_parallel` over 1
     `ModelParallel` by `layout_map`, where each weight goes to its devices part by part as it is
@@ -102,7 +102,7 @@ def on_devices(
 
 
 def find_hosts(count: int) -> None:
-    """Connects with the other hosts, before anything is made, where there are to be several.
+    """Connect with the other hosts, before anything is made, where there are to be several.
 
     On TensorFlow TF_CONFIG in the environment tells of them. On JAX this is
     `keras.distribution.initialize`; KERAS_DISTRIBUTION_JOB_ADDRESSES,
@@ -115,7 +115,7 @@ def find_hosts(count: int) -> None:
     Raises:
         ValueError: If there are not as many.
     """
-    there = _told_hosts()
+    known = _stated_hosts()
     if keras.backend.backend() == "jax" and count > 1:
         import jax
 
@@ -124,18 +124,18 @@ def find_hosts(count: int) -> None:
                 keras.distribution.initialize()
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{HOSTS} Received: {count}, and {error}") from error
-        there = hosts()[1]
-    if there != count:
-        raise ValueError(f"{HOSTS} Received: {count}, where there are {there}")
+        known = hosts()[1]
+    if known != count:
+        raise ValueError(f"{HOSTS} Received: {count}, where there are {known}")
 
 
-def _told_hosts() -> int:
-    """How many the environment tells of."""
+def _stated_hosts() -> int:
+    """Count the hosts that the environment tells of."""
     if keras.backend.backend() == "jax":
-        name, told = NUM_PROCESSES, os.environ.get(NUM_PROCESSES, "1")
-        if not told.isdecimal():
-            raise ValueError(f"`{name}` must be a number. Received: {told!r}")
-        return int(told)
+        number = os.environ.get(NUM_PROCESSES, "1")
+        if not number.isdecimal():
+            raise ValueError(f"`{NUM_PROCESSES}` must be a number. Received: {number!r}")
+        return int(number)
     if keras.backend.backend() == "tensorflow":
         try:
             cluster = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
@@ -146,7 +146,7 @@ def _told_hosts() -> int:
 
 
 def data_shard() -> tuple[int, int]:
-    """Which part of each batch this host reads, as `data.mixture(shard=...)` takes it.
+    """Give the part of each batch that this host reads, as `data.mixture(shard=...)` takes it.
 
     Within `on_devices(shard_dataset=False)` on several hosts; elsewhere it is the whole batch, as
     on TensorFlow, which gives each host its part. Hosts that share one copy of a model read the
@@ -207,7 +207,7 @@ class _ModelParallel(keras.distribution.ModelParallel):
 def _strategy(devices: Sequence[str] | None) -> Any:
     import tensorflow as tf
 
-    if _told_hosts() > 1:
+    if _stated_hosts() > 1:
         if devices is not None:
             raise ValueError(
                 "`devices` must be None with several hosts, which use all they have. "

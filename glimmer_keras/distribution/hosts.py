@@ -6,6 +6,7 @@ On JAX those of `keras.distribution.initialize`, on TensorFlow those of the stra
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 
 def hosts() -> tuple[int, int]:
-    """The number of this host, from 0, and how many there are."""
+    """Give the number of this host, from 0, and how many there are."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -31,7 +32,7 @@ def hosts() -> tuple[int, int]:
 
 
 def from_hosts(number: int) -> list[int]:
-    """What each host gives, in their order; every one waits for all."""
+    """Give a number to all hosts and get those of all, in their order; every host waits for all."""
     own, count = hosts()
     if count == 1:
         return [number]
@@ -42,9 +43,9 @@ def from_hosts(number: int) -> list[int]:
     import tensorflow as tf
 
     strategy = tf.distribute.get_strategy()
-    told = np.zeros(count, "int32")
-    told[own] = number
-    sums = _sum_over_replicas(strategy)(tf.constant(told)).numpy()
+    numbers = np.zeros(count, "int32")
+    numbers[own] = number
+    sums = _sum_over_replicas(strategy)(tf.constant(numbers)).numpy()
     return (sums // (strategy.num_replicas_in_sync // count)).tolist()
 
 
@@ -53,8 +54,8 @@ def _sum_over_replicas(strategy: Any) -> Any:
     import tensorflow as tf
 
     @tf.function
-    def total(told):
-        each = strategy.run(tf.identity, args=(told,))
+    def total(numbers):
+        each = strategy.run(tf.identity, args=(numbers,))
         return strategy.reduce(tf.distribute.ReduceOp.SUM, each, axis=None)
 
     return total
@@ -62,7 +63,7 @@ def _sum_over_replicas(strategy: Any) -> Any:
 
 @contextlib.contextmanager
 def first_host_first() -> Iterator[bool]:
-    """The other hosts do what is in the `with` block after the first has done it.
+    """Have the other hosts do what is in the `with` block after the first has done it.
 
     Raises:
         RuntimeError: On the others, if the first has failed in it.
@@ -81,23 +82,29 @@ def first_host_first() -> Iterator[bool]:
 
 
 def write_on_first_host(variables: Iterable[Any], write: Callable[[], None]) -> None:
-    """Has the first host call `write`, for whom all others wait.
+    """Call `write` on the first host, for which all others wait.
 
-    Variables that JAX splits between hosts are whole arrays in its memory meanwhile. It is in a
+    Variables that JAX splits between hosts have whole arrays as values meanwhile. It is in a
     thread of its own, which is in no distribution: Keras makes variables when it saves, and in
     a distribution all hosts would have to.
     """
     if hosts()[1] == 1:
         write()
         return
-    with _whole_on_first(variables), first_host_first() as first:
+    wholes = [(variable, whole(variable.value)) for variable in variables]
+
+    def write_wholes() -> None:
+        with keras.StatelessScope(wholes) if keras.backend.backend() == "jax" else nullcontext():
+            write()
+
+    with first_host_first() as first:
         if first:
             with ThreadPoolExecutor(1) as alone:
-                alone.submit(write).result()
+                alone.submit(write_wholes).result()
 
 
 def whole(value: Any) -> Any:
-    """A tensor, or one that JAX has split between hosts as an array of this one; all ask for it."""
+    """Give a tensor as it is, or what JAX has split between hosts as one array; all hosts ask."""
     if keras.backend.backend() != "jax" or hosts()[1] == 1:
         return value
     if value.is_fully_addressable or value.is_fully_replicated:
@@ -105,19 +112,3 @@ def whole(value: Any) -> Any:
     from jax.experimental import multihost_utils
 
     return multihost_utils.process_allgather(value, tiled=True)
-
-
-@contextlib.contextmanager
-def _whole_on_first(variables: Iterable[Any]) -> Iterator[None]:
-    before = []
-    try:
-        for variable in variables if keras.backend.backend() == "jax" else ():
-            value = variable.value
-            gathered = whole(value)
-            if gathered is not value and hosts()[0] == 0:
-                before.append((variable, value))
-                variable._value = gathered
-        yield
-    finally:
-        for variable, value in before:
-            variable._value = value

@@ -6,8 +6,8 @@ On other backends a program sees the whole batch, and there is one replica.
 import keras
 
 
-def num_replicas():
-    """How many replicas take part in a step, as an int."""
+def num_replicas() -> int:
+    """Count the replicas that take part in a step."""
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf
@@ -16,7 +16,7 @@ def num_replicas():
 
 
 def mean_over_replicas(x):
-    """The mean of a tensor over replicas, of the tensor's shape."""
+    """Take the mean of a tensor over replicas, of the tensor's shape."""
     if num_replicas() == 1:
         return x
     import tensorflow as tf
@@ -28,7 +28,7 @@ def mean_over_replicas(x):
 
 
 def logs_of_replica(logs):
-    """A replica's logs as Keras wants them: with several hosts it takes means over an axis."""
+    """Give a replica's logs as Keras wants them: with several hosts it takes means over an axis."""
     if keras.backend.backend() != "tensorflow":
         return logs
     import tensorflow as tf

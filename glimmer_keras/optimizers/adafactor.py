@@ -6,13 +6,14 @@ from keras import ops
 class Adafactor(keras.optimizers.Adafactor):
     """Keras's Adafactor as T5 and the paper train with it: no schedule of its own, and three mends.
 
-    Of a matrix it keeps the means of the squared gradient by rows and by columns alone, where
-    Keras keeps a second moment of the matrix's size beside them, anew each step: as much memory
-    as the weights. That second moment is a product of two means. With Keras's `epsilon_1` of 1e-30
-    it is 0 in float32 where both are of gradients that are 0, say of an attention head that learns
-    nothing, at a distance that does not occur, and the update 0 / 0 makes the weight NaN. And on
-    TensorFlow, gradients of embeddings come as slices, one row many times over, whose squares Keras
-    adds up where the square of the sum is meant; here they are summed first, as on JAX.
+    Keras 3.15.1 needs them all; where a later one does not, a test fails. Of a matrix it keeps the
+    means of the squared gradient by rows and by columns alone, where Keras keeps a second moment of
+    the matrix's size beside them, anew each step: as much memory as the weights. That second moment
+    is a product of two means. With Keras's `epsilon_1` of 1e-30 it is 0 in float32 where both are
+    of gradients that are 0, say of an attention head that learns nothing, at a distance that does
+    not occur, and the update 0 / 0 makes the weight NaN. And on TensorFlow, gradients of embeddings
+    come as slices, one row many times over, whose squares Keras adds up where the square of the sum
+    is meant; here they are summed first, as on JAX.
 
     Args:
         learning_rate: float or `keras.optimizers.schedules.LearningRateSchedule`, relative to the
@@ -51,7 +52,9 @@ class Adafactor(keras.optimizers.Adafactor):
         step = ops.cast(self.iterations + 1, variable.dtype)
         rate = ops.cast(learning_rate, variable.dtype)
         rate = ops.minimum(rate, 1 / ops.sqrt(step))
-        rate = rate * ops.maximum(ops.cast(self.epsilon_2, variable.dtype), self._rms(variable))
+        rate = rate * ops.maximum(
+            ops.cast(self.epsilon_2, variable.dtype), _root_mean_square(variable)
+        )
         decay = 1 - ops.power(step, self.beta_2_decay)
         squared = ops.square(gradient) + self.epsilon_1
 
@@ -68,5 +71,9 @@ class Adafactor(keras.optimizers.Adafactor):
             columns = moved(self._columns[number], ops.mean(squared, axis=-2))
             rows = rows / ops.mean(rows, axis=-1, keepdims=True)
             update = gradient / ops.sqrt(rows[..., :, None] * columns[..., None, :])
-        clip = ops.maximum(1.0, self._rms(update) / self.clip_threshold)
+        clip = ops.maximum(1.0, _root_mean_square(update) / self.clip_threshold)
         self.assign_sub(variable, rate * update / clip)
+
+
+def _root_mean_square(x):
+    return ops.sqrt(ops.mean(ops.square(x)))

@@ -35,6 +35,6 @@ class TaskLosses(StepCallback):
         if (epoch + 1) % self.every or self.epoch_is_cut:
             return
         for task, batches in self.batches.items():
-            found = self.model.evaluate(batches, verbose=0, return_dict=True)
+            losses = self.model.evaluate(batches, verbose=0, return_dict=True)
             if logs is not None:
-                logs.update({f"val_{task}_{name}": value for name, value in found.items()})
+                logs.update({f"val_{task}_{name}": value for name, value in losses.items()})

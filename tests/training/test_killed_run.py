@@ -8,12 +8,12 @@ import time
 
 import keras
 import numpy as np
-import orbax.checkpoint
 import pytest
 
 from glimmer_keras import Glimmer, data
 from glimmer_keras.distribution import on_devices
 from glimmer_keras.training import Checkpoints, TrainingLog
+from tests import checkpoint_arrays
 
 STEPS = 40
 # As small as can be: each process compiles the step, which takes most of the time.
@@ -89,9 +89,7 @@ def wait_for(step, folder, process):
 
 def state(folder):
     """All that the last checkpoint holds."""
-    path = folder / "checkpoints" / f"step_{STEPS:08d}" / "state"
-    with orbax.checkpoint.PyTreeCheckpointer() as checkpointer:
-        return [np.asarray(array) for array in checkpointer.restore(path)]
+    return checkpoint_arrays(folder / "checkpoints" / f"step_{STEPS:08d}")
 
 
 @pytest.mark.slow  # seven processes, each of which compiles
