@@ -6,9 +6,13 @@ from glimmer_keras.pipelines import memory_inputs
 from tests import dequantized
 
 
+@pytest.fixture(scope="module")
+def glimmer(make_glimmer):
+    return make_glimmer(2, 4, 3)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
-def test_memory_of_every_dtype_is_read(make_glimmer, dtype, rng):
-    glimmer = make_glimmer(2, 4, 3)
+def test_memory_of_every_dtype_is_read(glimmer, dtype, rng):
     memory, ids = rng.normal(size=(3, 4, 8)).astype("float32"), [["a", "c"], ["b", None]]
     writer = MemoryStore.create(f"memory://in-{dtype}", hidden_dim=8, passage_length=4, dtype=dtype)
     writer.write_shard(0, memory, [4, 3, 2], [StoredPassage(i, "", "") for i in "abc"])
