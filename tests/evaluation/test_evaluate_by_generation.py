@@ -115,7 +115,7 @@ class Model:
         self.optimizer = SimpleNamespace(iterations=keras.ops.array(step))
 
     def save_to_preset(self, path):
-        Path(path).mkdir()
+        Path(path).mkdir(exist_ok=True)
 
 
 @pytest.fixture
