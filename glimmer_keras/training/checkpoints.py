@@ -128,7 +128,10 @@ class Checkpoints(StepCallback):
                 self.wait()
 
     def wait(self) -> None:
-        """Wait until what is being saved is on the disk."""
+        """Wait until what is being saved is on the disk; its errors are raised.
+
+        The end of `fit` does, and that of `stop_on_signals`, also where `fit` has raised.
+        """
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
