@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import argparse
 import json
 import sys
@@ -5,17 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from glimmer_keras.cli.start_keras import start_keras
 
-from glimmer_keras.data import read_corpus, read_task
-from glimmer_keras.memory import MemoryStore
-from glimmer_keras.models import Glimmer
-from glimmer_keras.pipelines import Answer, Reader, bm25_index, write_predictions
+if TYPE_CHECKING:
+    from rich.table import Table
 
-HELP = "answer a question, a file of them, or those typed at a prompt"
+    from glimmer_keras.pipelines import Answer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +44,12 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("`--input` and `--output` must be given together. Received: one of them")
     if args.ids and args.question is None:
         raise ValueError("`--ids` must come with `--question`. Received: no question")
+    start_keras()
+    from glimmer_keras.data import read_corpus, read_task
+    from glimmer_keras.memory import MemoryStore
+    from glimmer_keras.models import Glimmer
+    from glimmer_keras.pipelines import Reader, bm25_index, write_predictions
+
     task = read_task(args.input, "questions", unanswered="keep") if args.input else None
     store = MemoryStore.open(args.store, cache_bytes=args.cache_mb * 2**20) if args.store else None
     corpus = read_corpus(args.corpus) if args.corpus else None
@@ -106,11 +111,16 @@ def show(answer: Answer, as_json: bool, time_taken: str = "") -> None:
     if as_json:
         print(json.dumps(asdict(answer), ensure_ascii=False), flush=True)
     else:
+        from rich.console import Console
+
         Console().print(answer_table(answer, f"{time_taken}* was read"))
 
 
 def answer_table(answer: Answer, caption: str) -> Table:
     """The answer, and the passages with their scores; those that were read are marked."""
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(
         title=f"{escape(answer.question)}\n[bold]{escape(answer.text)}[/bold]",
         caption=caption,

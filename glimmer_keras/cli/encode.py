@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from glimmer_keras.data import DiskCorpus, PassageFile
-from glimmer_keras.models import Glimmer
-from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
-from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
+from glimmer_keras.cli.start_keras import start_keras
 
-HELP = "turn a corpus into a memory store"
+if TYPE_CHECKING:
+    from glimmer_keras.data import DiskCorpus, PassageFile
+
+TOKENS_PER_BATCH = 2048
 CORPUS_HELP = "passages as JSON lines, plain or .gz, or a folder of glimmer corpus"
 
 
@@ -62,6 +63,8 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
+    from glimmer_keras.data import DiskCorpus, PassageFile
+
     if Path(args.corpus).is_dir():
         return DiskCorpus(args.corpus)
     file = PassageFile(args.corpus, args.knowledge_source, args.max_words)
@@ -71,6 +74,11 @@ def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
 
 def run(args: argparse.Namespace) -> int:
     corpus = corpus_file(args)
+    start_keras()
+    from glimmer_keras.data import PassageFile
+    from glimmer_keras.models import Glimmer
+    from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
+
     settings = (args.store, args.dtype, args.shard_size, args.tokens_per_batch)
     if args.runner is None:
         store = encode_corpus(Glimmer.from_preset(args.preset), corpus, *settings)

@@ -1,8 +1,8 @@
 import argparse
+import os
 
+from glimmer_keras.cli.start_keras import start_keras
 from glimmer_keras.serving.server.options import positive
-
-HELP = "turn a preset into a SavedModel for TensorFlow Serving"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import os
-
+    start_keras()
     import keras
 
     from glimmer_keras.memory import MemoryStore

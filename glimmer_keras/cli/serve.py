@@ -6,7 +6,6 @@ from pathlib import Path
 from glimmer_keras.serving.extra import check_extra
 from glimmer_keras.serving.server import options
 
-HELP = "serve an exported model on this machine, to try it and for tests"
 add_arguments = options.add_arguments
 
 
