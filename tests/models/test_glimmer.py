@@ -139,7 +139,7 @@ def test_decoding_alone_with_xla_gives_the_same(glimmer, batch):
 def test_named_constructors():
     sizes = {"vocabulary_size": 40, "num_layers": 12}
     counts = {
-        name: getattr(gk.Glimmer, name)("tiny", **sizes).backbone.layer_counts
+        name: gk.Glimmer.from_size("tiny", name, **sizes).backbone.layer_counts
         for name in ("fid", "lumen", "glimmer")
     }
     assert counts == {
@@ -147,7 +147,23 @@ def test_named_constructors():
         "lumen": {"memory": 8, "stage A": 0, "stage B": 4, "decoder": 12},
         "glimmer": {"memory": 8, "stage A": 1, "stage B": 3, "decoder": 12},
     }
-    assert not gk.Glimmer.fid("tiny", **sizes).backbone.question_in_decoder
+    assert not gk.Glimmer.from_size("tiny", "fid", **sizes).backbone.question_in_decoder
+
+
+@pytest.mark.parametrize("name", ["fid", "lumen", "glimmer"])
+def test_old_names_of_the_constructors_warn(name):
+    sizes = {"vocabulary_size": 40, "num_layers": 2}
+    with pytest.warns(DeprecationWarning, match=rf"Glimmer.{name}\(size\) is Glimmer.from_size"):
+        old = getattr(gk.Glimmer, name)("tiny", **sizes)
+    new = gk.Glimmer.from_size("tiny", name, **sizes)
+    assert old.backbone.get_config() | {"name": ""} == new.backbone.get_config() | {"name": ""}
+
+
+def test_a_model_that_is_not_compiled(glimmer, batch):
+    model = gk.Glimmer(glimmer.backbone, compile=False)
+    assert model.metrics == []
+    assert not model.distils
+    close(model(batch[0], training=True)["logits"], glimmer(batch[0])["logits"])
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +198,13 @@ def test_strings_in_strings_out(reader, texts):
     assert one["answers"] == out["answers"][0]
     close(one["passage_scores"], out["passage_scores"][0])
     assert one["selected_passages"].shape == (1,)
+
+
+def test_one_question_needs_no_batch_and_is_left_as_it_is(reader, texts):
+    one = {name: value[0] for name, value in texts.items()}
+    kept = dict(one)
+    assert isinstance(reader.generate(one)["answers"], str)
+    assert one == kept
 
 
 def test_token_ids_in_gives_the_same(reader, texts):

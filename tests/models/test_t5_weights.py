@@ -134,7 +134,7 @@ def test_there_and_back_again(t5, settings):
 
 def test_a_model_from_nothing_becomes_a_t5_preset(tmp_path):
     sizes = {"num_layers": 2, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
-    reader = gk.Glimmer.fid("tiny", vocabulary_size=20, **sizes)
+    reader = gk.Glimmer.from_size("tiny", "fid", vocabulary_size=20, **sizes)
     to_t5(reader.backbone).save_to_preset(tmp_path)
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone.from_preset(str(tmp_path))
