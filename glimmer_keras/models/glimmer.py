@@ -214,6 +214,12 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             self.preprocessor.check_answers(x["answers"])
         return super().fit(x, *args, shuffle=shuffle, **kwargs)
 
+    def make_train_function(self, force=False):
+        # Variables that are made while TensorFlow traces a step have it trace the step twice.
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras's own, as of 3.15.1, adds up the replicas' parts of the first batch, for their
         # shapes alone; masks have no sum, so that without this `fit` fails on several replicas.
