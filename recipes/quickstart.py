@@ -9,20 +9,23 @@ No files and no network are needed. The facts of the world stand in its passages
 entities asked about in the test never occur in a training question. No passage is labelled as
 relevant in this training: the model learns to rank from what helps it to answer. It starts from
 `tiny_world`, a tiny T5 that comes with the package and learned to read and rank on other worlds,
-where it was told which passages tell the answer (recipes/pretrain_tiny_t5.py). With --output DIR
+where it was told which passages tell the answer (recipes.pretraining.tiny_world). With --output DIR
 the model and its memory are kept, and `glimmer answer DIR/preset --store DIR/memory` waits for
 more questions. Three to five minutes on 2 cores, with TensorFlow or JAX.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+if not __package__:  # It is run by its path, and Python looks beside it.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    __import__("recipes")
+
 import keras
-from _world_tasks import world_tasks
-from fictional_world import TASKS
 from rich.console import Console
 
 import glimmer_keras as gk
@@ -30,10 +33,14 @@ from glimmer_keras.data import Corpus, Example, Task, mixture
 from glimmer_keras.evaluation import score_table, score_tasks
 from glimmer_keras.pipelines import Predictions, encode_corpus, retrieve, tokenize
 from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
+from recipes.worlds.fictional_world import TASKS
+from recipes.worlds.tasks import world_tasks
 
 NUM_PASSAGES, NUM_SELECTED = 8, 2
 LENGTHS = {"question_length": 16, "passage_length": 64, "answer_length": 8}
 STEPS, BATCH_SIZE, LEARNING_RATE, TEMPERATURE = 200, 32, 1e-2, 0.1
+STEPS_SHOWN = 100
 TEST_QUESTIONS = 250
 WORLD_SEED, TRAINING_SEED = 2027, 0
 
@@ -48,7 +55,7 @@ def main(argv=None):
         parser.error(f"--output must hold no memory of another run. Received: {args.output}")
     console = Console()
     start = time.perf_counter()
-    gk.training.keep_freed_memory()
+    keep_freed_memory()
     keras.utils.set_random_seed(TRAINING_SEED)
 
     console.rule("A small world")
@@ -59,32 +66,15 @@ def main(argv=None):
     train, test = retrieve(train, retriever, NUM_PASSAGES), retrieve(test, retriever, NUM_PASSAGES)
 
     console.rule(f"GLIMMER, {NUM_PASSAGES} passages reranked to {NUM_SELECTED}")
-    glimmer = gk.Glimmer.from_t5(
-        "tiny_world",
-        live_proportion=3 / 4,
-        rerank_proportion=2 / 3,
-        num_selected=NUM_SELECTED,
-        dropout=0.0,
-    )
-    glimmer.preprocessor = gk.GlimmerPreprocessor(
-        glimmer.preprocessor.tokenizer, num_passages=NUM_PASSAGES, **LENGTHS
-    )
+    glimmer = make_glimmer(args.steps)
     glimmer.backbone.print_layers(console.print)
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, args.steps, alpha=0.05)
-    glimmer.compile(
-        gk.optimizers.Adafactor(rate),
-        distillation_temperature=TEMPERATURE,
-    )
-    train_tokens, passages = tokenize(train, corpus, glimmer.preprocessor)
-    batches = mixture(train_tokens, passages, BATCH_SIZE, seed=TRAINING_SEED)
-    epoch = min(args.steps, 100)
-    fit_start = time.perf_counter()
-    history = glimmer.fit(batches, epochs=args.steps // epoch, steps_per_epoch=epoch).history
-    fit_seconds = time.perf_counter() - fit_start
-
-    console.rule("Memory of all passages, encoded once")
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary)
+        fit_start = time.perf_counter()
+        history = train_glimmer(glimmer, train, corpus, Path(temporary) / "run", args.steps)
+        fit_seconds = time.perf_counter() - fit_start
+
+        console.rule("Memory of all passages, encoded once")
         glimmer.save_to_preset(folder / "preset")
         store = encode_corpus(glimmer, corpus, folder / "memory")
         exact = encode_corpus(glimmer, corpus, Path(temporary) / "float32", "float32")
@@ -134,6 +124,40 @@ def main(argv=None):
         }
         args.output.mkdir(parents=True, exist_ok=True)
         (args.output / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def make_glimmer(steps: int) -> gk.Glimmer:
+    """A GLIMMER with the weights of `tiny_world`, compiled for that many steps."""
+    glimmer = gk.Glimmer.from_t5(
+        "tiny_world",
+        live_proportion=3 / 4,
+        rerank_proportion=2 / 3,
+        num_selected=NUM_SELECTED,
+        dropout=0.0,
+    )
+    glimmer.preprocessor = gk.GlimmerPreprocessor(
+        glimmer.preprocessor.tokenizer, num_passages=NUM_PASSAGES, **LENGTHS
+    )
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps, alpha=0.05)
+    glimmer.compile(gk.optimizers.Adafactor(rate), distillation_temperature=TEMPERATURE)
+    return glimmer
+
+
+def train_glimmer(
+    glimmer: gk.Glimmer, tasks: list[Task], corpus: Corpus, folder: Path, steps: int
+) -> list[dict[str, float]]:
+    """Train on a mixture of the tasks; gives the losses, stretch by stretch."""
+    tokens, passages = tokenize(tasks, corpus, glimmer.preprocessor)
+    run = TrainingRun(
+        glimmer,
+        lambda step: mixture(tokens, passages, BATCH_SIZE, seed=TRAINING_SEED, start_step=step),
+        folder,
+        steps=steps,
+        run=RunConfig(log_every=STEPS_SHOWN, save_every=steps),
+    )
+    if stopped_by := run.fit():
+        raise SystemExit(f"Stopped by {stopped_by}")
+    return run.history()
 
 
 def answer_all(reader: gk.Reader, tasks: list[Task]) -> dict[str, list[gk.Answer]]:

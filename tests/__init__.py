@@ -2,6 +2,7 @@ import json
 import os
 from pathlib import Path
 
+from glimmer_keras.memory.quantize import dequantize
 from glimmer_keras.utils.manifest import encode_manifest
 
 # JAX compiles each operation of an eager step apart, which takes longer than compiling the step.
@@ -30,3 +31,10 @@ def change_manifest(file, version=1, **changes):
     for name in ("format_version", "sha256"):
         del content[name]
     file.write_bytes(encode_manifest({**content, **changes}, version))
+
+
+def dequantized(batch):
+    """The values of a `MemoryBatch` as float32, scales applied."""
+    if batch.scales is None:
+        return batch.values.astype("float32")
+    return dequantize(batch.values, batch.scales)

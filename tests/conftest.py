@@ -81,7 +81,10 @@ def rng():
 
 @pytest.fixture(scope="session")
 def make_glimmer():
-    """A function from a preprocessor's lengths to a model small enough to compile in a moment."""
+    """A function from a preprocessor's lengths to a model small enough to compile in a moment.
+
+    Settings of the backbone may be given by name.
+    """
     from pathlib import Path
 
     import keras_hub
@@ -91,22 +94,23 @@ def make_glimmer():
     vocabulary = Path(gk.__file__).parent / "presets/tiny_world/assets/tokenizer/vocabulary.spm"
     tokenizer = keras_hub.models.T5Tokenizer(str(vocabulary))
 
-    def make(*lengths):
+    small = {
+        "vocabulary_size": tokenizer.vocabulary_size(),
+        "num_layers": 3,
+        "num_decoder_layers": 1,
+        "num_heads": 2,
+        "hidden_dim": 8,
+        "intermediate_dim": 8,
+        "key_value_dim": 4,
+        "live_proportion": 2 / 3,
+        "rerank_proportion": 1 / 2,
+        "num_selected": 2,
+    }
+
+    def make(*lengths, **settings):
         keras.utils.set_random_seed(0)
-        return gk.Glimmer.from_size(
-            "tiny",
-            preprocessor=gk.GlimmerPreprocessor(tokenizer, *lengths),
-            vocabulary_size=tokenizer.vocabulary_size(),
-            num_layers=3,
-            num_decoder_layers=1,
-            num_heads=2,
-            hidden_dim=8,
-            intermediate_dim=8,
-            key_value_dim=4,
-            live_proportion=2 / 3,
-            rerank_proportion=1 / 2,
-            num_selected=2,
-        )
+        preprocessor = gk.GlimmerPreprocessor(tokenizer, *lengths)
+        return gk.Glimmer.from_size("tiny", preprocessor=preprocessor, **small | settings)
 
     return make
 

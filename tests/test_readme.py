@@ -1,11 +1,12 @@
 """What the README files tell to type works. Blocks under `<!-- not run: why -->` are left."""
 
+import contextlib
 import functools
+import importlib
 import importlib.util
+import io
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from glimmer_keras.cli.main import make_parser
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "recipes/benchmarked/README.md")
+    for name in ("README.md", "recipes/README.md", "recipes/benchmarks/results/README.md")
 }
 README = PAGES["README.md"]
 FENCE = re.compile(
@@ -54,12 +55,14 @@ def check_command(words):
     elif program == "glimmer":
         check_glimmer(arguments)
     elif program == "python" and arguments[0] == "-m":
-        assert importlib.util.find_spec(arguments[1]), f"no module for: {shlex.join(words)}"
+        assert find_module(arguments[1]), f"no module for: {shlex.join(words)}"
+        if arguments[1].startswith("recipes."):
+            check_flags(arguments[1], arguments[2:])
     elif program in ("python", "bash"):
         script = ROOT / arguments[0]
         assert script.is_file(), f"no file for: {shlex.join(words)}"
         if program == "python":
-            check_flags(script, arguments[1:])
+            check_flags(".".join(Path(arguments[0]).with_suffix("").parts), arguments[1:])
     else:
         pytest.fail(f"this test does not know how to check: {shlex.join(words)}")
 
@@ -78,17 +81,29 @@ def check_glimmer(arguments):
             raise AssertionError(f"no such command: glimmer {shlex.join(arguments)}") from end
 
 
+def find_module(name):
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+
+
 @functools.cache
-def help_of(script):
-    command = [sys.executable, str(script), "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+def help_of(module):
+    """What a recipe shows for `--help`."""
+    if importlib.util.find_spec(module).submodule_search_locations:
+        module = f"{module}.__main__"
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), pytest.raises(SystemExit):
+        importlib.import_module(module).main(["--help"])
+    return shown.getvalue()
 
 
-def check_flags(script, arguments):
-    shown = help_of(script)
+def check_flags(module, arguments):
+    flags = re.findall(r"--[\w-]+", help_of(module))
     for argument in arguments:
         flag = argument.partition("=")[0]
-        assert not flag.startswith("--") or flag in shown, f"{script.name} has no {flag}"
+        assert not flag.startswith("--") or flag in flags, f"{module} has no {flag}"
 
 
 def test_python_blocks_run_in_order(tmp_path, monkeypatch):
@@ -146,6 +161,7 @@ def test_the_reader_of_blocks():
     [
         "python recipes/none.py",
         "python -m no_such_module",
+        "python -m recipes.no_such.module",
         "pip install x[none]",
         "glimmer bake",
         "glimmer encode preset corpus store --no-such-option",
@@ -159,4 +175,6 @@ def test_what_is_not_there_is_found(command):
 
 def test_flags_that_are_not_there_are_found():
     with pytest.raises(AssertionError, match="has no --sed"):
-        check_command(["python", "recipes/fictional_world.py", "--sed", "0"])
+        check_command(["python", "-m", "recipes.worlds.fictional_world", "--sed", "0"])
+    with pytest.raises(AssertionError, match="has no --step"):
+        check_command(["python", "recipes/quickstart.py", "--step", "0"])

@@ -29,9 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-k", "--num-passages", type=int, help="passages a question (default: the preset's, or 25)"
     )
-    asked = parser.add_mutually_exclusive_group()
-    asked.add_argument("--question", help="one question; without it a prompt waits for them")
-    asked.add_argument("--input", help="questions as JSON lines with `id` and `input`, as KILT's")
+    questions = parser.add_mutually_exclusive_group()
+    questions.add_argument("--question", help="one question; without it a prompt waits for them")
+    questions.add_argument(
+        "--input", help="questions as JSON lines with `id` and `input`, as KILT's"
+    )
     parser.add_argument("--ids", nargs="+", metavar="ID", help="passages to read for --question")
     parser.add_argument("--output", help="file of KILT predictions for --input")
     parser.add_argument("--batch-size", type=int, default=8, help="questions of --input at once")
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if args.question is not None:
         show(reader.answer(args.question, args.ids), args.json)
         return 0
-    for question in typed():
+    for question in typed_questions():
         try:
             start = time.perf_counter()
             answer = reader.answer(question)
@@ -88,13 +90,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def weights_time(preset: str) -> int | None:
-    """When the weights in a folder were written, in nanoseconds."""
+    """Give the time when the weights in a folder were written, in nanoseconds."""
     weights = Path(preset) / "model.weights.h5"
     return weights.stat().st_mtime_ns if weights.exists() else None
 
 
-def typed() -> Iterator[str]:
-    """Questions from the keyboard, or lines of a pipe; an empty one is the last."""
+def typed_questions() -> Iterator[str]:
+    """Read questions from the keyboard, or lines of a pipe; an empty one is the last."""
     if sys.stdin.isatty():
         import readline  # noqa: F401  gives `input` a history
     while True:
@@ -117,7 +119,7 @@ def show(answer: Answer, as_json: bool, time_taken: str = "") -> None:
 
 
 def answer_table(answer: Answer, caption: str) -> Table:
-    """The answer, and the passages with their scores; those that were read are marked."""
+    """Make a table of the answer and its passages with their scores; those read are marked."""
     from rich.markup import escape
     from rich.table import Table
 

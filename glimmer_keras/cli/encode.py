@@ -36,12 +36,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the passages are, as `corpus_file` takes it."""
+    """Add where the passages are, as `corpus_file` takes it."""
+    from glimmer_keras.data.formats import formats
+
     parser.add_argument("corpus", metavar="CORPUS", help=CORPUS_HELP)
     parser.add_argument(
+        "--format",
+        choices=formats("corpus"),
+        default="passages",
+        help="what a line of CORPUS is: a passage, or a page of KILT's knowledge source, to be cut "
+        "into passages (passages)",
+    )
+    parser.add_argument(
         "--knowledge-source",
-        action="store_true",
-        help="CORPUS is KILT's knowledge source, pages to be cut into passages",
+        action="store_const",
+        dest="format",
+        const="knowledge_source",
+        help="the same as --format knowledge_source",
     )
     parser.add_argument(
         "--max-words",
@@ -53,6 +64,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_batch_argument(parser: argparse.ArgumentParser) -> None:
+    """Add how much goes through the model together."""
     parser.add_argument(
         "--tokens-per-batch",
         type=int,
@@ -63,12 +75,13 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
+    """Open the corpus that the arguments name."""
     from glimmer_keras.data import DiskCorpus, PassageFile
 
     if Path(args.corpus).is_dir():
         return DiskCorpus(args.corpus)
-    file = PassageFile(args.corpus, args.knowledge_source, args.max_words)
-    next(iter(file))  # What is not there, or of another form, is told before a model is loaded.
+    file = PassageFile(args.corpus, args.format, args.max_words)
+    next(iter(file))  # An absent or broken file is an error before a model is loaded.
     return file
 
 

@@ -1,8 +1,8 @@
 import argparse
 import os
 
+from glimmer_keras.cli.arguments import positive
 from glimmer_keras.cli.start_keras import start_keras
-from glimmer_keras.serving.server.options import positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

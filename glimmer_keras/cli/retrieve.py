@@ -67,13 +67,13 @@ def run(args: argparse.Namespace) -> int:
         path = args.index or output / "index.dense"
         retriever = dense_index(corpus, embedder, path, index=args.faiss)
     for name, task in tasks.items():
-        found = write_retrieved(retriever, task, corpus, output / name, args.num_passages)
-        print(f"{output / name}: {len(found):,} questions, {args.num_passages} passages each")
+        retrieved = write_retrieved(retriever, task, corpus, output / name, args.num_passages)
+        print(f"{output / name}: {len(retrieved):,} questions, {args.num_passages} passages each")
     return 0
 
 
 def read_embedder(folder: str) -> TextEmbedder:
-    """Of a folder as sentence-transformers keeps GTR, or a preset."""
+    """Load an embedder from a folder as sentence-transformers keeps GTR, or from a preset."""
     from glimmer_keras.models import TextEmbedder
 
     if Path(folder, "modules.json").is_file():

@@ -58,6 +58,7 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _shown(value: Any) -> str:
+    """Write a value of `MemoryStore.info` for a table."""
     if isinstance(value, float):
         return f"{value:.3f}"
     if isinstance(value, list):

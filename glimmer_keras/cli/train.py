@@ -10,7 +10,7 @@ DEV_BATCHES = 4  # of each task, whose losses are measured
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="settings in YAML, as recipes/*.yaml")
+    parser.add_argument("config", metavar="CONFIG", help="settings in YAML, as recipes/configs")
     parser.add_argument("--output", metavar="DIR", required=True, help="folder of the run")
     parser.add_argument(
         "--set",
@@ -28,12 +28,12 @@ def run(args: argparse.Namespace) -> int:
     from glimmer_keras.distribution.hosts import hosts
     from glimmer_keras.evaluation import EvaluateByGeneration, score_table
     from glimmer_keras.evaluation import evaluate as evaluate_tasks
-    from glimmer_keras.training import TaskLosses, TrainingConfig, TrainingRun, keep_freed_memory
+    from glimmer_keras.training import ReaderRun, TaskLosses, TrainingConfig, keep_freed_memory
 
     config = TrainingConfig.read(args.config, args.set)
     print(config.to_yaml(), end="", flush=True)
     keep_freed_memory()
-    training = TrainingRun(config, args.output)
+    training = ReaderRun(config, args.output)
     with training.devices():
         training.prepare()
         data, every = training.data, config.run.evaluate_every
@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
         stopped = training.fit(callbacks)
         if stopped:
             print(
-                f"glimmer: {stopped}: stopped after step {training.checkpoints.step}; the same "
-                "command goes on",
+                f"glimmer: {stopped}: stopped after step {training.step}; the same command goes on",
                 file=sys.stderr,
             )
             return 128 + signal.Signals[stopped]

@@ -61,7 +61,7 @@ class Corpus(Sequence[Passage]):
         return digest.hexdigest()
 
     def row(self, passage_id: str) -> int:
-        """Row of the passage with this identifier.
+        """Look up the row of the passage with this identifier.
 
         Raises:
             ValueError: If there is none.
@@ -75,7 +75,7 @@ class Corpus(Sequence[Passage]):
         return row
 
     def rows_of(self, provenance: Provenance) -> tuple[int, ...]:
-        """Rows that a provenance points at, ascending; empty where the corpus has none of it.
+        """Look up the rows that a provenance points at, ascending; none where the corpus has none.
 
         A page with a stretch of paragraphs gives the passages that overlap it, a page alone
         gives all its passages.
@@ -91,7 +91,7 @@ class Corpus(Sequence[Passage]):
         return tuple(row for row in rows if _overlaps(self[row], first, last))
 
     def evidence_rows(self, example: Example) -> tuple[frozenset[int], ...]:
-        """The alternative evidence sets of an example as sets of rows, distinct, in order.
+        """Look up the alternative evidence sets of an example as sets of rows, distinct, in order.
 
         A set is left out when the corpus lacks one of its pieces.
         """
@@ -103,20 +103,21 @@ class Corpus(Sequence[Passage]):
         return tuple(alternatives)
 
     def _row(self, passage_id: str) -> int:
-        """Row of the passage with this identifier, -1 if there is none."""
+        """Look up the row of the passage with this identifier, -1 if there is none."""
         return self._rows.get(passage_id, -1)
 
     def _page_rows(self, page_id: str) -> Sequence[int]:
-        """Rows of the passages of a page, ascending."""
+        """Look up the rows of the passages of a page, ascending."""
         return self._pages.get(page_id, [])
 
 
 def passage_line(passage: Passage) -> bytes:
-    """The line of JSON that a passage has in the fingerprint, and in a `DiskCorpus`."""
+    """Encode a passage as the line of JSON of the fingerprint and of a `DiskCorpus`."""
     p = passage
     fields = [p.id, p.title, p.text, p.page_id, p.first_paragraph, p.last_paragraph]
     return json.dumps(fields).encode() + b"\n"
 
 
 def _overlaps(passage: Passage, first: int, last: int) -> bool:
+    """Tell whether a passage has some of the paragraphs from `first` to `last`."""
     return passage.first_paragraph <= last and passage.last_paragraph >= first

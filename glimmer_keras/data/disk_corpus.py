@@ -125,13 +125,14 @@ def _hash(text: str) -> int:
 
 
 def _same_hash(hashes: np.ndarray, rows: np.ndarray, text: str) -> list[int]:
-    """The rows that may be meant: two texts can have one hash."""
+    """Look up the rows that a text may have: two texts can have one hash."""
     wanted = np.uint64(_hash(text))
     first, last = (int(np.searchsorted(hashes, wanted, side)) for side in ("left", "right"))
     return rows[first:last].tolist()
 
 
 def _write(work: Path, passages: Iterable[Passage], progress: bool) -> None:
+    """Write the lines, and after them what finds them."""
     offsets, ids, pages, page_rows = array("q", [0]), array("Q"), array("Q"), array("i")
     digest = hashlib.sha256()
     with (work / PASSAGES).open("wb") as file:
@@ -149,14 +150,14 @@ def _write(work: Path, passages: Iterable[Passage], progress: bool) -> None:
     id_hashes, id_rows = _sorted(ids, np.arange(len(ids), dtype="int32"))
     _check_distinct(work / PASSAGES, offsets, id_hashes, id_rows)
     owners = np.array(page_rows, "int32")
-    found = (np.array(offsets, "int64"), id_hashes, id_rows, *_sorted(pages, owners))
-    for name, values in zip(ARRAYS, found, strict=True):
+    arrays = (np.array(offsets, "int64"), id_hashes, id_rows, *_sorted(pages, owners))
+    for name, values in zip(ARRAYS, arrays, strict=True):
         np.save(work / f"{name}.npy", values, allow_pickle=False)
     write_manifest(work, {"passages": len(ids), "fingerprint": digest.hexdigest()}, VERSION)
 
 
 def _sorted(hashes: array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """By hash, then by row."""
+    """Sort hashes and their rows `(n,)` by hash, then by row."""
     values = np.array(hashes, "uint64")
     order = np.argsort(values, kind="stable")
     return values[order], rows[order]

@@ -11,7 +11,7 @@ class Example:
     Args:
         id: Identifier of the row in its source.
         task: Name of the task it belongs to.
-        question: What is asked: a question, a claim, or `subject [SEP] relation`.
+        question: A question, a claim, or `subject [SEP] relation`.
         answers: Gold alternatives. Blank ones and repetitions are dropped, the order is kept.
             An empty tuple stands for a question whose answer is not known.
         evidence: Alternative evidence sets, each of pieces that belong together.

@@ -13,7 +13,14 @@ UNREADABLE = (OSError, EOFError, UnicodeDecodeError, zlib.error)
 
 
 class Line(NamedTuple):
-    """A record of a JSON lines file, where messages say it is, and where it begins."""
+    """A record of a JSON lines file.
+
+    Args:
+        record: The JSON object.
+        where: Place in the file, for messages.
+        number: Number of the line, from 1.
+        offset: Where the line begins, in bytes before compression.
+    """
 
     record: Record
     where: str
@@ -38,7 +45,7 @@ def read_lines(path: str | Path, number: int = 1, offset: int = 0) -> Iterator[L
 
     Args:
         path: The file.
-        number: Of the line to begin with.
+        number: Number of the line to begin with.
         offset: Where that line begins in the file, in bytes before compression.
 
     Raises:
@@ -68,11 +75,11 @@ def read_records(path: str | Path) -> Iterator[tuple[str, Record]]:
     Raises:
         ValueError: Also if the file holds no record.
     """
-    found = False
+    is_empty = True
     for line in read_lines(path):
-        found = True
+        is_empty = False
         yield line.where, line.record
-    if not found:
+    if is_empty:
         raise ValueError(f"{path}: must hold at least one record. Received: 0 records")
 
 
@@ -100,7 +107,11 @@ def read_list(path: str | Path) -> Iterator[tuple[str, Record]]:
 
 
 def take(record: Record, name: str, kind: type[T], where: str) -> T:
-    """Field `name` of a record, which must be there and be of type `kind`."""
+    """Take field `name` of a record.
+
+    Raises:
+        ValueError: If it is not there, or not of type `kind`.
+    """
     if name not in record:
         raise ValueError(f"{where}: field `{name}` is missing. Received: {sorted(record)}")
     value = record[name]
@@ -112,7 +123,7 @@ def take(record: Record, name: str, kind: type[T], where: str) -> T:
 
 
 def take_id(record: Record, name: str, where: str) -> str:
-    """Field `name` as a string; whole numbers are taken as identifiers too."""
+    """Take field `name` as a string; whole numbers are taken as identifiers too."""
     value = record.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

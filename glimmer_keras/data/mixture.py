@@ -7,10 +7,10 @@ import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.mixture_sampler import Draw, MixtureSampler
-from glimmer_keras.data.retrieved import fit_columns
+from glimmer_keras.data.passage_inputs import PassageInputs
 from glimmer_keras.data.task import Task
+from glimmer_keras.data.task_base import TaskBase, fit_columns
 from glimmer_keras.data.token_ids import spec_key
-from glimmer_keras.data.tokenized_corpus import TokenizedCorpus
 from glimmer_keras.data.tokenized_task import TokenizedTask
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def mixture(
     tasks: Sequence[Task] | Sequence[TokenizedTask],
-    corpus: Corpus | TokenizedCorpus,
+    corpus: Corpus | PassageInputs,
     batch_size: int,
     *,
     training: bool = True,
@@ -29,7 +29,7 @@ def mixture(
     num_passages: int | None = None,
     shard: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Batches of several tasks mixed.
+    """Mix several tasks into batches.
 
     For training the stream is endless: see `MixtureSampler`. For evaluation every example comes
     once, task after task, in order and with its first answer; the last batch may be smaller.
@@ -37,8 +37,8 @@ def mixture(
     Args:
         tasks: Tasks with distinct names and their retrieved rows set, all of strings or all
             tokenised to the same lengths.
-        corpus: The passages the rows count in, tokenised if the tasks are, or then as
-            `pipelines.StoredPassages`.
+        corpus: The passages that the rows count in, if the tasks are tokenised a `TokenizedCorpus`
+            or a `pipelines.CorpusMemory`.
         batch_size: Examples in a batch, over all hosts.
         training: Whether to sample endlessly, or give every example once.
         seed: Seed of the sampling.
@@ -60,11 +60,11 @@ def mixture(
     """
     import tensorflow as tf
 
-    tasks = _check(list(tasks), corpus, batch_size, start_step, num_passages)
+    checked = _check(tasks, corpus, batch_size, start_step, num_passages)
     own = _own_rows(shard, batch_size)
     if training:
-        _check_answers(tasks)
-        counts = [task.answer_counts for task in tasks]
+        _check_answers(checked)
+        counts = [task.answer_counts for task in checked]
         draw: Callable[[int], Draw] = MixtureSampler(counts, batch_size, seed, weights).batch
         steps = None
     else:
@@ -74,7 +74,7 @@ def mixture(
             raise ValueError(
                 f"`shard` must be left out with `training=False`. Received: shard={shard}"
             )
-        draw, steps = _in_order([len(task) for task in tasks], batch_size)
+        draw, steps = _in_order([len(task) for task in checked], batch_size)
     if steps is not None and start_step > steps:
         raise ValueError(
             f"`start_step` must be at most the number of batches. "
@@ -84,7 +84,8 @@ def mixture(
     def generate() -> Iterator[Any]:
         step = start_step
         while steps is None or step < steps:
-            yield _assemble(tasks, corpus, *(column[own] for column in draw(step)))
+            numbers, examples, answers = (column[own] for column in draw(step))
+            yield _assemble(checked, corpus, numbers, examples, answers)
             step += 1
 
     zero = np.zeros(1, dtype="int64")
@@ -92,7 +93,7 @@ def mixture(
         lambda array: tf.TensorSpec(
             (None, *array.shape[1:]), tf.string if array.dtype == object else array.dtype
         ),
-        tasks[0].batch(zero, zero, corpus),
+        checked[0].batch(zero, zero, corpus),
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     cardinality = tf.data.INFINITE_CARDINALITY if steps is None else steps - start_step
@@ -102,6 +103,7 @@ def mixture(
 
 
 def _own_rows(shard: tuple[int, int], batch_size: int) -> slice:
+    """Choose the rows of each batch that are this host's."""
     host, hosts = shard
     if not 0 <= host < hosts:
         raise ValueError(
@@ -117,6 +119,7 @@ def _own_rows(shard: tuple[int, int], batch_size: int) -> slice:
 
 
 def _in_order(sizes: list[int], batch_size: int) -> tuple[Callable[[int], Draw], int]:
+    """Make a function that draws every example once, and count the batches that it gives."""
     numbers = np.repeat(np.arange(len(sizes)), sizes)
     examples = np.concatenate([np.arange(size) for size in sizes])
 
@@ -128,12 +131,13 @@ def _in_order(sizes: list[int], batch_size: int) -> tuple[Callable[[int], Draw],
 
 
 def _assemble(
-    tasks: list[Any],
-    corpus: Any,
+    tasks: Sequence[TaskBase],
+    corpus: Corpus | PassageInputs,
     numbers: np.ndarray,
     examples: np.ndarray,
     answers: np.ndarray,
 ) -> Any:
+    """Put a batch together of what is drawn: numbers of tasks, examples and answers `(batch,)`."""
     parts, places = [], []
     for number in np.unique(numbers):
         place = np.flatnonzero(numbers == number)
@@ -152,12 +156,13 @@ def _merge(parts: list[Any], order: np.ndarray) -> Any:
 
 
 def _check(
-    tasks: list[Any],
-    corpus: Corpus | TokenizedCorpus,
+    tasks: Sequence[Task] | Sequence[TokenizedTask],
+    corpus: Corpus | PassageInputs,
     batch_size: int,
     start_step: int,
     num_passages: int | None,
-) -> list[Any]:
+) -> list[TaskBase]:
+    """Check the arguments; give the tasks with `num_passages` columns of retrieved rows."""
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
     if start_step < 0:
@@ -179,13 +184,17 @@ def _check(
     names = [task.name for task in tasks]
     if len(set(names)) != len(names):
         raise ValueError(f"`tasks` must have distinct names. Received: {names}")
+    checked: list[TaskBase] = list(tasks)
     if num_passages is not None:
-        tasks = [task.with_retrieved(fit_columns(task.retrieved, num_passages)) for task in tasks]
-    _check_agreement(tasks, corpus)
-    return tasks
+        checked = [
+            task.with_retrieved(fit_columns(task.rows(slice(None)), num_passages))
+            for task in checked
+        ]
+    _check_agreement(checked, corpus)
+    return checked
 
 
-def _check_rows(task: Any, passages: int) -> None:
+def _check_rows(task: TaskBase, passages: int) -> None:
     if task.retrieved is None:
         raise ValueError(
             f"`tasks` must have their retrieved rows set. Received: None in task {task.name!r}"
@@ -197,7 +206,7 @@ def _check_rows(task: Any, passages: int) -> None:
         )
 
 
-def _check_agreement(tasks: list[Any], corpus: Corpus | TokenizedCorpus) -> None:
+def _check_agreement(tasks: Sequence[Any], corpus: Corpus | PassageInputs) -> None:
     _check_equal("numbers of passages", {task.name: task.retrieved.shape[1] for task in tasks})
     if not isinstance(corpus, Corpus):
         _check_equal("question lengths", {task.name: task.question_length for task in tasks})
@@ -213,7 +222,7 @@ def _check_equal(what: str, values: dict[str, Any]) -> None:
         raise ValueError(f"`tasks` must have equal {what}. Received: {values}")
 
 
-def _check_answers(tasks: list[Any]) -> None:
+def _check_answers(tasks: Sequence[TaskBase]) -> None:
     for task in tasks:
         unknown = int(np.sum(task.answer_counts == 0))
         if unknown:

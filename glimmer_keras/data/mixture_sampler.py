@@ -2,9 +2,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+# Slots whose tasks are drawn together.
 BLOCK = 1 << 16
 TASK_DRAWS, ORDER, ANSWERS = range(3)
 
+# Numbers of tasks, of examples and of answers, int64 `(batch,)` each.
 Draw = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -56,7 +58,7 @@ class MixtureSampler:
         self._epochs = [{} for _ in self.answer_counts]
 
     def batch(self, step: int) -> Draw:
-        """The batch of a step, from 0.
+        """Draw the batch of a step, from 0.
 
         Returns:
             int64 arrays `(batch_size,)`: numbers of tasks, of examples, of answers.
@@ -87,11 +89,12 @@ class MixtureSampler:
             step += 1
 
     def _tasks_of(self, block: int) -> np.ndarray:
+        """Draw the tasks `(BLOCK,)` of the slots of a block."""
         random = np.random.default_rng([self.seed, TASK_DRAWS, block])
         return random.choice(len(self.answer_counts), BLOCK, p=self.probabilities)
 
     def _draw_block(self, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """Tasks of the slots of a block, and how often each was drawn before."""
+        """Draw the tasks of the slots of a block, and count how often each was drawn before."""
         if self._block is None or self._block[0] != block:
             while len(self._before) <= block:
                 drawn = self._tasks_of(len(self._before) - 1)
@@ -106,16 +109,16 @@ class MixtureSampler:
         return self._block[1], self._block[2]
 
     def _epoch(self, task: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Order of the examples of a task in an epoch, and the answer of each."""
-        kept = self._epochs[task]
-        if epoch not in kept:
-            if len(kept) == 2:  # a batch may lie across the end of an epoch
-                kept.pop(next(iter(kept)))
+        """Draw the order of the examples of a task in an epoch, and the answer of each."""
+        epochs = self._epochs[task]
+        if epoch not in epochs:
+            if len(epochs) == 2:  # a batch may lie across the end of an epoch
+                epochs.pop(next(iter(epochs)))
             counts = self.answer_counts[task]
             order = np.random.default_rng([self.seed, ORDER, task, epoch]).permutation(len(counts))
             random = np.random.default_rng([self.seed, ANSWERS, task, epoch])
-            kept[epoch] = order, random.integers(counts)
-        return kept[epoch]
+            epochs[epoch] = order, random.integers(counts)
+        return epochs[epoch]
 
 
 def _probabilities(weights: Sequence[float] | None, tasks: int) -> np.ndarray:

@@ -28,23 +28,32 @@ def pad_tokens(
     lengths = np.zeros(len(sequences), dtype="int32")
     truncated = 0
     for row, sequence in enumerate(sequences):
-        kept = [*sequence[:room], *ending]
-        ids[row, : len(kept)] = kept
-        lengths[row] = len(kept)
+        tokens = [*sequence[:room], *ending]
+        ids[row, : len(tokens)] = tokens
+        lengths[row] = len(tokens)
         truncated += len(sequence) > room
     return ids, lengths, truncated
 
 
 def padding_mask(lengths: np.ndarray, length: int) -> np.ndarray:
-    """Boolean `(..., length)`, true on the first `lengths` `(...)` places."""
+    """Make a boolean mask `(..., length)`, true on the first `lengths` `(...)` places."""
     return np.arange(length) < np.asarray(lengths)[..., None]
 
 
 def shift_right(ids: np.ndarray, lengths: np.ndarray, start_id: int, pad_id: int) -> np.ndarray:
-    """What the decoder is given to predict labels `ids` `(rows, length)`.
+    """Make the decoder's input of its labels.
 
-    Each row is `start_id` and the labels but the last, so it has as many places as the labels,
-    of `lengths` `(rows,)`; a row without labels keeps its start token.
+    Each row is `start_id` and the labels but the last, so it has as many places as the labels; a
+    row without labels keeps its start token.
+
+    Args:
+        ids: int32 labels `(rows, length)`.
+        lengths: Integers `(rows,)`, labels without padding.
+        start_id: First token of each row.
+        pad_id: Fills up the rest.
+
+    Returns:
+        int32 `(rows, length)`.
     """
     shifted = np.concatenate([np.full_like(ids[:, :1], start_id), ids[:, :-1]], axis=1)
     return np.where(padding_mask(np.maximum(lengths, 1), ids.shape[1]), shifted, pad_id)

@@ -23,5 +23,5 @@ class Passage:
 
     @property
     def content(self) -> str:
-        """The string a reader is given: `title: text`, or the text where there is no title."""
+        """The string that a reader is given: `title: text`, or the text where there is no title."""
         return f"{self.title}: {self.text}" if self.title else self.text

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
-from glimmer_keras.data.retrieved import fit_columns
 from glimmer_keras.data.task import Task
+from glimmer_keras.data.task_base import fit_columns
 from glimmer_keras.utils.files import publish_folder, write_file
 from glimmer_keras.utils.manifest import CorruptFileError, read_manifest, write_manifest
 
@@ -30,10 +30,10 @@ class RetrievedWriter:
 
     Args:
         path: The folder.
-        task: What is retrieved for.
-        corpus: What the rows count in.
+        task: The questions.
+        corpus: The corpus that the rows count in.
         num_passages: Passages of each example, at least 1.
-        settings: What the results depend on besides, as plain values.
+        settings: Plain values that the results depend on besides.
 
     Raises:
         FileExistsError: If `path` holds results of something else.
@@ -69,12 +69,17 @@ class RetrievedWriter:
         self._arrays = {name: self._array(name, kind, shape) for name, kind in kinds.items()}
 
     def write(self, rows: np.ndarray, scores: np.ndarray) -> None:
-        """Add the rows and scores `(examples, passages)` of the next examples."""
+        """Add the results of the next examples.
+
+        Args:
+            rows: int32 `(examples, passages)`, rows of the corpus.
+            scores: float32 `(examples, passages)`.
+        """
         part = slice(self.done, self.done + len(rows))
         for name, values in zip(DTYPES, (rows, scores), strict=True):
             self._arrays[name][part] = values
             self._arrays[name].flush()
-        self._note(self.done + len(rows))
+        self._write_progress(self.done + len(rows))
 
     def finish(self) -> None:
         """Have the folder appear, all examples being written."""
@@ -88,20 +93,21 @@ class RetrievedWriter:
         self.complete = True
 
     def _check_same(self) -> None:
-        kept = read_manifest(self.path, WHAT, VERSION)
+        """Raise a `FileExistsError` if the folder holds results of something else."""
+        existing = read_manifest(self.path, WHAT, VERSION)
         for name, value in self._manifest.items():
-            if kept.get(name) != value:
+            if existing.get(name) != value:
                 raise FileExistsError(
                     f"`path` must hold no results of something else: {self.path} has "
-                    f"{name} {kept.get(name)}. Received: {value}"
+                    f"{name} {existing.get(name)}. Received: {value}"
                 )
 
     def _written(self) -> int:
-        """Examples that an interrupted writer of the same has written; else a new beginning."""
+        """Count the examples that an interrupted writer of the same has written, or begin anew."""
         try:
-            kept = read_manifest(self._work, WHAT, VERSION)
+            existing = read_manifest(self._work, WHAT, VERSION)
             done = json.loads((self._work / PROGRESS).read_text(encoding="utf-8"))
-            if kept == self._manifest:
+            if existing == self._manifest:
                 return done
             raise FileExistsError(
                 "`path` must have no unfinished results of something else. "
@@ -115,11 +121,12 @@ class RetrievedWriter:
         return 0
 
     def _array(self, name: str, dtype: str, shape: tuple[int, int]) -> np.memmap:
+        """Open the array of an interrupted writer, or make a new one."""
         mode = "r+" if (self._work / PROGRESS).exists() else "w+"
         path = self._work / f"{name}.npy"
         return np.lib.format.open_memmap(path, mode, dtype, None if mode == "r+" else shape)
 
-    def _note(self, done: int) -> None:
+    def _write_progress(self, done: int) -> None:
         write_file(self._work / PROGRESS, json.dumps(done))
         self.done = done
 
@@ -127,13 +134,14 @@ class RetrievedWriter:
 def read_retrieved(
     path: str | os.PathLike[str], task: Task, corpus: Corpus, num_passages: int | None = None
 ) -> Task:
-    """The task with the rows that `RetrievedWriter` or `glimmer retrieve` wrote, memory-mapped.
+    """Give a task the rows that `RetrievedWriter` or `glimmer retrieve` wrote, memory-mapped.
 
     Args:
         path: The folder of the task's results.
         task: The same examples in the same order.
         corpus: The same passages in the same order.
-        num_passages: The best so many of each example; `None` for all that were retrieved.
+        num_passages: How many of the best passages of each example; `None` for all that were
+            retrieved.
 
     Raises:
         FileNotFoundError: If there are no complete results.
@@ -144,11 +152,11 @@ def read_retrieved(
     manifest = read_manifest(
         folder, WHAT, VERSION, ("task", "corpus", "examples", "num_passages", "settings")
     )
-    for name, given in (("task", task.fingerprint), ("corpus", corpus.fingerprint)):
-        if manifest[name] != given:
+    for name, fingerprint in (("task", task.fingerprint), ("corpus", corpus.fingerprint)):
+        if manifest[name] != fingerprint:
             raise ValueError(
                 f"`{name}` must be that of {folder}, with fingerprint {manifest[name][:16]}. "
-                f"Received: {given[:16]}"
+                f"Received: {fingerprint[:16]}"
             )
     shape = (manifest["examples"], manifest["num_passages"])
     rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)

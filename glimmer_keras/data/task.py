@@ -8,16 +8,18 @@ import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.example import Example
-from glimmer_keras.data.retrieved import check_retrieved
+from glimmer_keras.data.task_base import TaskBase
 
 
-class Task(Sequence[Example]):
+class Task(TaskBase, Sequence[Example]):
     """A named sequence of examples, with the passages retrieved for each.
+
+    It holds strings; `tokenize_task` makes a `TokenizedTask` of it.
 
     Args:
         name: Name of the task.
         examples: At least one.
-        retrieved: Integer array `(examples, passages)` of corpus rows, the best first, -1 where
+        retrieved: Integers `(examples, passages)`, rows of the corpus, the best first, -1 where
             a passage is missing; `None` before retrieval.
 
     Raises:
@@ -27,13 +29,10 @@ class Task(Sequence[Example]):
     def __init__(
         self, name: str, examples: Iterable[Example], retrieved: np.ndarray | None = None
     ) -> None:
-        self.name = name
         self._examples = list(examples)
         if not self._examples:
             raise ValueError(f"`examples` must hold at least one. Received: 0 in task {name!r}")
-        self.retrieved = (
-            None if retrieved is None else check_retrieved(retrieved, len(self._examples))
-        )
+        super().__init__(name, retrieved)
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -62,24 +61,19 @@ class Task(Sequence[Example]):
             digest.update(json.dumps([example.question, example.answers]).encode() + b"\n")
         return digest.hexdigest()
 
-    def with_retrieved(self, rows: np.ndarray) -> "Task":
-        """The same task with other retrieved rows, `(examples, passages)`."""
-        return Task(self.name, self._examples, rows)
-
     def take(self, count: int) -> "Task":
-        """The first `count` examples, all where there are fewer."""
+        """Take the first `count` examples, all where there are fewer."""
         if count < 1:
             raise ValueError(f"`count` must be at least 1. Received: count={count}")
-        retrieved = None if self.retrieved is None else self.retrieved[:count]
-        return Task(self.name, self._examples[:count], retrieved)
+        return self.select(np.arange(min(count, len(self))))
 
     def select(self, indices: np.ndarray) -> "Task":
-        """The examples with these numbers `(examples,)`, with their retrieved rows."""
+        """Take the examples with these numbers `(examples,)`, with their retrieved rows."""
         retrieved = None if self.retrieved is None else self.retrieved[indices]
         return Task(self.name, [self._examples[index] for index in indices], retrieved)
 
     def batch(self, indices: np.ndarray, answers: np.ndarray, corpus: Corpus) -> dict[str, Any]:
-        """Strings of a batch.
+        """Put the strings of a batch together.
 
         Args:
             indices: Integers `(batch,)`, numbers of examples.
@@ -91,10 +85,8 @@ class Task(Sequence[Example]):
             Object arrays of strings: `questions` `(batch,)`, `passages` `(batch, passages)`,
             empty where one is missing, and `answers` `(batch,)`.
         """
-        if self.retrieved is None:
-            raise ValueError(f"`retrieved` must be set. Received: None in task {self.name!r}")
+        rows = self.rows(indices)
         examples = [self._examples[index] for index in indices]
-        rows = self.retrieved[indices]
         passages = np.empty(rows.shape, dtype=object)
         for place, row in np.ndenumerate(rows):
             passages[place] = corpus[row].content if row >= 0 else ""

@@ -13,7 +13,8 @@ from glimmer_keras.utils.manifest import MANIFEST, read_manifest, write_manifest
 VERSION = 1
 
 Arrays = dict[str, np.ndarray]
-Notes = dict[str, int]
+# Counts that are kept beside the arrays.
+Counts = dict[str, int]
 
 
 class Create(Protocol):
@@ -23,13 +24,13 @@ class Create(Protocol):
 
 
 def cache_key(*parts: Any) -> str:
-    """SHA-256 of JSON values, in hexadecimal."""
+    """Hash JSON values to SHA-256, in hexadecimal."""
     return hashlib.sha256(json.dumps([VERSION, *parts]).encode()).hexdigest()
 
 
 def cached_arrays(
-    cache_dir: str | Path | None, key: str, make: Callable[[Create], Notes]
-) -> tuple[Arrays, Notes]:
+    cache_dir: str | Path | None, key: str, make: Callable[[Create], Counts]
+) -> tuple[Arrays, Counts]:
     """Load the arrays kept under `key`, or have them made and keep them.
 
     An entry appears when all of it is written.
@@ -50,15 +51,15 @@ def cached_arrays(
             arrays[name] = np.zeros(shape, dtype)
             return arrays[name]
 
-        notes = make(create)
-        return arrays, notes
+        return arrays, make(create)
     entry = Path(cache_dir) / key
     if not (entry / MANIFEST).is_file():
         _write(entry, make)
     return _load(entry)
 
 
-def _write(entry: Path, make: Callable[[Create], Notes]) -> None:
+def _write(entry: Path, make: Callable[[Create], Counts]) -> None:
+    """Have the arrays of an entry made in files, with a manifest beside them."""
     arrays: Arrays = {}
     # Several processes may make an entry at once, and the first one's stays.
     with suppress(FileExistsError), new_folder(entry, alone=False) as work:
@@ -67,17 +68,18 @@ def _write(entry: Path, make: Callable[[Create], Notes]) -> None:
             arrays[name] = np.lib.format.open_memmap(work / f"{name}.npy", "w+", dtype, shape)
             return arrays[name]
 
-        notes = make(create)
+        counts = make(create)
         for array in arrays.values():
             array.flush()  # type: ignore[attr-defined]
         described = {
             name: {"shape": array.shape, "dtype": str(array.dtype)}
             for name, array in arrays.items()
         }
-        write_manifest(work, {"arrays": described, "notes": notes}, VERSION)
+        write_manifest(work, {"arrays": described, "notes": counts}, VERSION)
 
 
-def _load(entry: Path) -> tuple[Arrays, Notes]:
+def _load(entry: Path) -> tuple[Arrays, Counts]:
+    """Map the arrays of an entry into memory, comparing them with its manifest."""
     manifest = read_manifest(entry, "an entry of the cache of tokens", VERSION)
     arrays = {}
     for name, expected in manifest["arrays"].items():

@@ -3,13 +3,11 @@ from pathlib import Path
 import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
-from glimmer_keras.data.padding import pad_tokens, padding_mask
+from glimmer_keras.data.padding import padding_mask
 from glimmer_keras.data.token_cache import Create, cache_key, cached_arrays
-from glimmer_keras.data.token_ids import check_token_ids, report_truncated, spec_key, token_dtype
+from glimmer_keras.data.token_ids import fill_tokens, report_truncated, spec_key
 from glimmer_keras.data.token_spec import TokenSpec
 from glimmer_keras.utils.progress import Progress
-
-CHUNK = 1000
 
 
 class TokenizedCorpus:
@@ -53,7 +51,10 @@ class TokenizedCorpus:
         return self.token_ids.shape[1]
 
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens of the passages in `rows` `(...)`; -1 gives a row of padding.
+        """Look up the tokens of passages.
+
+        Args:
+            rows: Integers `(...)`; -1 gives a row of padding.
 
         Returns:
             int32 token ids `(..., length)`, and their boolean mask, true on real tokens.
@@ -61,11 +62,12 @@ class TokenizedCorpus:
         rows = np.asarray(rows)
         present = rows >= 0
         safe = np.where(present, rows, 0)
-        mask = padding_mask(np.where(present, self.lengths[safe], 0), self.passage_length)
+        lengths = np.where(present, self.lengths[safe], 0)
+        mask = padding_mask(lengths, self.passage_length)  # (..., length)
         return np.where(mask, self.token_ids[safe], self.spec.pad_id).astype("int32"), mask
 
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """What `gather` gives, as the model takes it: `passage_token_ids` and their mask."""
+        """Name what `gather` gives as the model takes it: `passage_token_ids` and their mask."""
         ids, mask = self.gather(rows)
         return {"passage_token_ids": ids, "passage_padding_mask": mask}
 
@@ -89,23 +91,15 @@ def tokenize_corpus(
     """
     key = cache_key("corpus", corpus.fingerprint, *spec_key(spec), passage_length)
 
-    def make(create: Create) -> dict[str, int]:
-        dtype = token_dtype(spec.vocabulary_size)
-        token_ids = create("token_ids", (len(corpus), passage_length), dtype)
-        lengths = create("lengths", (len(corpus),), "int32")
-        truncated = 0
-        with Progress("Tokenising", len(corpus), "passages", progress) as shown:
-            for start in range(0, len(corpus), CHUNK):
-                part = slice(start, start + CHUNK)
-                sequences = spec.tokenize([passage.content for passage in corpus[part]])
-                ids, lengths[part], cut = pad_tokens(
-                    sequences, passage_length, spec.end_id, spec.pad_id
-                )
-                token_ids[part] = check_token_ids(ids, spec.vocabulary_size)
-                truncated += cut
-                shown.advance(len(ids))
-        return {"truncated": truncated}
+    def contents(part: slice) -> list[str]:
+        return [passage.content for passage in corpus[part]]
 
-    arrays, notes = cached_arrays(cache_dir, key, make)
-    report_truncated(notes["truncated"], len(corpus), "passages", passage_length)
-    return TokenizedCorpus(arrays["token_ids"], arrays["lengths"], spec, notes["truncated"], key)
+    def make(create: Create) -> dict[str, int]:
+        size = len(corpus), passage_length
+        with Progress("Tokenising", len(corpus), "passages", progress) as shown:
+            cut = fill_tokens(create, "", contents, *size, spec.end_id, spec, shown.advance)
+        return {"truncated": cut}
+
+    arrays, counts = cached_arrays(cache_dir, key, make)
+    report_truncated(counts["truncated"], len(corpus), "passages", passage_length)
+    return TokenizedCorpus(arrays["token_ids"], arrays["lengths"], spec, counts["truncated"], key)

@@ -3,20 +3,19 @@ from pathlib import Path
 
 import numpy as np
 
-from glimmer_keras.data.padding import pad_tokens, padding_mask, shift_right
-from glimmer_keras.data.retrieved import check_retrieved
+from glimmer_keras.data.padding import padding_mask, shift_right
+from glimmer_keras.data.passage_inputs import PassageInputs
 from glimmer_keras.data.task import Task
+from glimmer_keras.data.task_base import TaskBase
 from glimmer_keras.data.token_cache import Create, cache_key, cached_arrays
-from glimmer_keras.data.token_ids import check_token_ids, report_truncated, spec_key, token_dtype
+from glimmer_keras.data.token_ids import fill_tokens, report_truncated, spec_key
 from glimmer_keras.data.token_spec import TokenSpec
-from glimmer_keras.data.tokenized_corpus import TokenizedCorpus
 
-CHUNK = 1000
-
+# Inputs, labels and their weights.
 Triple = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
 
 
-class TokenizedTask:
+class TokenizedTask(TaskBase):
     """The questions and answers of a task as token ids.
 
     Made by `tokenize_task`. Questions have no end token, as the passage that a question is
@@ -30,7 +29,7 @@ class TokenizedTask:
             rows `answer_offsets[i]` to `answer_offsets[i + 1]`.
         spec: The tokenizer they were made with.
         truncated: Number of `questions` and `answers` that were longer.
-        retrieved: int32 `(examples, passages)` corpus rows, or `None`.
+        retrieved: Integers `(examples, passages)`, rows of the corpus, or `None`.
     """
 
     def __init__(
@@ -41,7 +40,6 @@ class TokenizedTask:
         truncated: dict[str, int],
         retrieved: np.ndarray | None = None,
     ) -> None:
-        self.name = name
         self.question_token_ids = arrays["question_token_ids"]
         self.question_lengths = arrays["question_lengths"]
         self.answer_token_ids = arrays["answer_token_ids"]
@@ -49,8 +47,7 @@ class TokenizedTask:
         self.answer_offsets = arrays["answer_offsets"]
         self.spec = spec
         self.truncated = truncated
-        self.retrieved = None if retrieved is None else check_retrieved(retrieved, len(self))
-        self._arrays = arrays
+        super().__init__(name, retrieved)
 
     def __len__(self) -> int:
         return len(self.question_token_ids)
@@ -75,18 +72,14 @@ class TokenizedTask:
         """int64 `(examples,)`: the number of gold answers of each example."""
         return np.diff(self.answer_offsets)
 
-    def with_retrieved(self, rows: np.ndarray) -> "TokenizedTask":
-        """The same task with other retrieved rows, `(examples, passages)`."""
-        return TokenizedTask(self.name, self._arrays, self.spec, self.truncated, rows)
-
-    def batch(self, indices: np.ndarray, answers: np.ndarray, corpus: TokenizedCorpus) -> Triple:
-        """A batch as the model trains on it.
+    def batch(self, indices: np.ndarray, answers: np.ndarray, corpus: PassageInputs) -> Triple:
+        """Put a batch together as the model trains on it.
 
         Args:
             indices: Integers `(batch,)`, numbers of examples.
             answers: Integers `(batch,)`, which gold answer of each.
-            corpus: The corpus that the retrieved rows count in, as token ids, or as
-                `pipelines.StoredPassages`, which gives memory in their place.
+            corpus: The corpus that the retrieved rows count in: a `TokenizedCorpus`, or a
+                `pipelines.CorpusMemory`, which gives memory in place of token ids.
 
         Returns:
             The model's inputs: int32 `question_token_ids` `(batch, question length)`,
@@ -95,9 +88,8 @@ class TokenizedTask:
             `(batch, answer length)`; and their weights, float32, 1 on real tokens. An example
             without answers has weights of 0.
         """
-        if self.retrieved is None:
-            raise ValueError(f"`retrieved` must be set. Received: None in task {self.name!r}")
         indices = np.asarray(indices)
+        rows = self.rows(indices)  # (batch, passages)
         labels, lengths = self._answers(indices, np.asarray(answers))
         places = self.answer_length
         inputs = {
@@ -105,25 +97,26 @@ class TokenizedTask:
             "question_padding_mask": padding_mask(
                 self.question_lengths[indices], self.question_length
             ),
-            **corpus.inputs(self.retrieved[indices]),
+            **corpus.inputs(rows),
             "decoder_token_ids": shift_right(labels, lengths, self.spec.start_id, self.spec.pad_id),
             "decoder_padding_mask": padding_mask(np.maximum(lengths, 1), places),
         }
         return inputs, labels, padding_mask(lengths, places).astype("float32")
 
     def _answers(self, indices: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids `(batch, answer length)` and lengths `(batch,)` of one answer of each."""
         counts = self.answer_counts[indices]
         if np.any((answers < 0) | (answers >= np.maximum(counts, 1))):
             raise ValueError(
                 f"`answers` must be from 0 to below {counts.tolist()}. "
                 f"Received: answers={answers.tolist()}"
             )
-        known = counts > 0
+        answered = counts > 0
         labels = np.full((len(indices), self.answer_length), self.spec.pad_id, dtype="int32")
         lengths = np.zeros(len(indices), dtype="int32")
-        rows = (self.answer_offsets[indices] + answers)[known]
-        labels[known] = self.answer_token_ids[rows]
-        lengths[known] = self.answer_lengths[rows]
+        rows = (self.answer_offsets[indices] + answers)[answered]
+        labels[answered] = self.answer_token_ids[rows]
+        lengths[answered] = self.answer_lengths[rows]
         return labels, lengths
 
 
@@ -137,7 +130,7 @@ def tokenize_task(
     """Tokenise the questions and answers of a task, once.
 
     Args:
-        task: The examples. Its retrieved rows are handed on, and are not part of the cache.
+        task: The examples. Their retrieved rows are handed on, and are not part of the cache.
         spec: The tokenizer.
         question_length: Tokens of a question; longer ones are cut.
         answer_length: Tokens of an answer, the end token among them.
@@ -151,9 +144,13 @@ def tokenize_task(
         answers = [answer for example in task for answer in example.answers]
         offsets = create("answer_offsets", (len(task) + 1,), "int64")
         offsets[1:] = np.cumsum(task.answer_counts)
+
+        def tokens(prefix: str, texts: list[str], length: int, end_id: int | None) -> int:
+            return fill_tokens(create, prefix, texts.__getitem__, len(texts), length, end_id, spec)
+
         return {
-            "questions": _fill(create, "question", questions, question_length, None, spec),
-            "answers": _fill(create, "answer", answers, answer_length, spec.end_id, spec),
+            "questions": tokens("question_", questions, question_length, None),
+            "answers": tokens("answer_", answers, answer_length, spec.end_id),
         }
 
     arrays, truncated = cached_arrays(cache_dir, key, make)
@@ -161,19 +158,3 @@ def tokenize_task(
     for what, length in (("questions", question_length), ("answers", answer_length)):
         report_truncated(truncated[what], counts[what], f"{what} of {task.name}", length)
     return TokenizedTask(task.name, arrays, spec, truncated, task.retrieved)
-
-
-def _fill(
-    create: Create, name: str, texts: list[str], length: int, end_id: int | None, spec: TokenSpec
-) -> int:
-    ids = create(f"{name}_token_ids", (len(texts), length), token_dtype(spec.vocabulary_size))
-    lengths = create(f"{name}_lengths", (len(texts),), "int32")
-    truncated = 0
-    for start in range(0, len(texts), CHUNK):
-        part = slice(start, start + CHUNK)
-        padded, lengths[part], cut = pad_tokens(
-            spec.tokenize(texts[part]), length, end_id, spec.pad_id
-        )
-        ids[part] = check_token_ids(padded, spec.vocabulary_size)
-        truncated += cut
-    return truncated

@@ -1,4 +1,7 @@
-"""Scores of a model on tasks."""
+"""Scores of a model on tasks, and of files of predictions.
+
+It answers through the pipelines and measures with `metrics`; it trains and serves nothing.
+"""
 
 from glimmer_keras.evaluation.evaluate import evaluate as evaluate
 from glimmer_keras.evaluation.evaluate import score as score

@@ -29,7 +29,7 @@ def evaluate(
         tokenized_tasks: The same tasks as token ids, in the same order.
         tokenized_corpus: The same passages as token ids.
         batch_size: Questions answered at once.
-        progress: Whether to show a progress bar.
+        progress: Whether to show a progress bar for each task.
 
     Returns:
         A table, task by metric with a row `"average"` last (see `score`), and the predictions of
@@ -45,7 +45,7 @@ def evaluate(
 def score_tasks(
     tasks: Sequence[Task], corpus: Corpus, predictions: Mapping[str, Predictions]
 ) -> dict[str, dict[str, float]]:
-    """The table of `evaluate`, from predictions for each task by name."""
+    """Make the table of `evaluate` from predictions for each task by name."""
     scores = Scores()
     for task in tasks:
         score(scores, task, corpus, predictions[task.name])
@@ -78,7 +78,7 @@ def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) 
 
 
 def score_table(rows: dict[str, dict[str, float]], title: str) -> Table:
-    """The table of `evaluate` for a console, in percent."""
+    """Lay the table of `evaluate` out for a console, in percent."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
     table = Table("task", title=title)
     for name in names:

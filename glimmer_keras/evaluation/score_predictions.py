@@ -20,15 +20,16 @@ def score_predictions(
     any_order: bool = False,
     retrieval_only: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """`metrics.kilt_scores` of a file of KILT predictions, such as `write_predictions` makes.
+    """Score a file of KILT predictions, such as `write_predictions` makes, with `kilt_scores`.
 
     Args:
         gold: A KILT file with answers and provenance, `.jsonl` or `.jsonl.gz`.
         predictions: The file to score.
-        ks: See `kilt_scores`, as for the rest.
-        rank_keys: `("passage_id",)` for what `write_predictions` makes.
+        ks: Numbers of places to look at; see `metrics.kilt_scores`.
+        rank_keys: Fields of a provenance that tell what is ranked; `("passage_id",)` for what
+            `write_predictions` makes.
         any_order: Whether predictions may be in another order than the gold rows.
-        retrieval_only: Score passages alone.
+        retrieval_only: Whether passages alone are scored.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -50,7 +51,7 @@ def score_predictions(
 
 
 def kilt_table(scores: Mapping[str, Mapping[str, float]]) -> Table:
-    """What `score_predictions` gives for a console, in percent."""
+    """Lay what `score_predictions` gives out for a console, in percent."""
     table = Table("metric", title="KILT scores")
     table.add_column("percent", justify="right")
     for part in ("downstream", "kilt", "retrieval"):

@@ -8,7 +8,7 @@ def group_size(sequences, length):
     """How many sequences to run through a stack at a time; 0 is all at once.
 
     On JAX's CPU backend groups take 0.77 to 0.80 of the time that all at once take, at T5.1.1 Small
-    and Base (`recipes/benchmark_groups.py`): what is between two matrix products stays in the
+    and Base (`recipes/benchmarks/groups.py`): what is between two matrix products stays in the
     cache, and the products of some thousand rows are the faster ones there. TensorFlow gains 3 %.
     """
     if keras.backend.backend() != "jax" or not isinstance(sequences, int):

@@ -1,4 +1,7 @@
-"""Memory of passages on disk: written once, read in parallel by id."""
+"""Memory of passages on disk: written once, read in parallel by id.
+
+It takes memory as arrays and gives it as arrays; no model, tokenizer or retriever is known here.
+"""
 
 from glimmer_keras.memory.memory_batch import MemoryBatch as MemoryBatch
 from glimmer_keras.memory.memory_store import MemoryStore as MemoryStore

@@ -37,35 +37,35 @@ COMPRESSED = [LITTLE, {"name": "zstd", "configuration": {"level": 1}}, CRC32C]
 
 
 def array_names(settings: Settings) -> tuple[str, ...]:
-    """The arrays of a store, in the order in which a shard is written."""
+    """Name the arrays of a store, in the order in which a shard is written."""
     scales = (SCALES,) if settings.dtype == "int8" else ()
     return (MEMORY, *scales, TEXT, RECORDS, IDS)
 
 
 def shard_key(name: str, shard: int) -> str:
-    """The file of a shard, or of `BUCKETS_IN_SHARD` buckets."""
+    """Name the file of a shard, or of `BUCKETS_IN_SHARD` buckets."""
     return f"{name}/c/{shard}" + "/0" * (2 if name in (MEMORY, IDS) else 1)
 
 
 def text_capacity(settings: Settings) -> int:
-    """Bytes of text that a shard can hold before compression."""
+    """Count the bytes of text that a shard can hold before compression."""
     return max(settings.shard_size * TEXT_OF_A_PASSAGE, TEXT_OF_A_SHARD)
 
 
 def records_in_chunk(shard_size: int) -> int:
-    """The greatest divisor of `shard_size` up to `RECORDS_IN_CHUNK`."""
+    """Find the greatest divisor of `shard_size` up to `RECORDS_IN_CHUNK`."""
     return next(n for n in range(min(RECORDS_IN_CHUNK, shard_size), 0, -1) if shard_size % n == 0)
 
 
 def numpy_dtype(name: str) -> np.dtype:
-    """The NumPy type of a stored type; NumPy itself has no bfloat16."""
+    """Look up the NumPy type of a stored type; NumPy itself has no bfloat16."""
     import tensorstore as ts
 
     return np.dtype(ts.dtype(name).numpy_dtype)
 
 
 def cache_context(num_bytes: int) -> Any:
-    """A cache for one or more arrays; what was least recently used goes first."""
+    """Make a cache for one or more arrays; what was least recently used goes first."""
     import tensorstore as ts
 
     return ts.Context({"cache_pool": {"total_bytes_limit": num_bytes}}, parent=shared_context())
@@ -83,12 +83,12 @@ def open_array(
     """Open one of a store's arrays.
 
     Args:
-        location: Of the store.
-        settings: Of the store.
+        location: Where the store is.
+        settings: Settings of the store.
         name: One of `array_names(settings)`.
         create: Whether to create it if it is not there.
         fill_missing: Whether to read zeros where nothing is written; otherwise it is an error.
-        context: From `cache_context`; by default nothing is cached.
+        context: A cache from `cache_context`; by default nothing is cached.
 
     Raises:
         ValueError: As TensorStore does, if it is not there or not as `settings` say.

@@ -31,18 +31,27 @@ class DuplicateRowsError(Exception):
 
 
 def num_buckets(rows: int) -> int:
+    """Count the buckets that hold the ids of so many rows."""
     return -(-rows // MEAN_ENTRIES)
 
 
 def bucket_of(hashes: np.ndarray, buckets: int) -> np.ndarray:
-    """int64 `(n,)` below `buckets` for hashes `(n, 2)`: the first half times buckets over 2^64."""
+    """Give the bucket of each hash: its first half times buckets over 2^64.
+
+    Args:
+        hashes: uint64 `(n, 2)`, or entries that begin with them.
+        buckets: Number of buckets.
+
+    Returns:
+        int64 `(n,)` below `buckets`.
+    """
     high, low = hashes[:, 0] >> np.uint64(32), hashes[:, 0] & np.uint64(2**32 - 1)
     count = np.uint64(buckets)
     return ((high * count + (low * count >> np.uint64(32))) >> np.uint64(32)).astype("int64")
 
 
 def find(array: Any, commit: Commit, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and lengths of ids in one commit.
+    """Look ids up in one commit.
 
     Args:
         array: The `ids` array.
@@ -60,11 +69,11 @@ def find(array: Any, commit: Commit, hashes: np.ndarray) -> tuple[np.ndarray, np
         entries = array[wanted + commit.first_bucket].read().result()  # (buckets, entries, 4)
         # Half of the hash finds the place; the other half and an entry's presence confirm it.
         query, place = np.nonzero(entries[..., 0][which] == part[:, :1])
-        found = entries[which[query], place]
-        sure = (found[:, 1] == part[query, 1]) & (found[:, ROW] > 0)
-        query, found = query[sure], found[sure]
-        rows[start + query] = found[:, ROW].astype("int64") - 1
-        lengths[start + query] = found[:, ROW + 1].astype("int64")
+        matches = entries[which[query], place]  # (matches, 4)
+        sure = (matches[:, 1] == part[query, 1]) & (matches[:, ROW] > 0)
+        query, matches = query[sure], matches[sure]
+        rows[start + query] = matches[:, ROW].astype("int64") - 1
+        lengths[start + query] = matches[:, ROW + 1].astype("int64")
     return rows, lengths
 
 
@@ -108,22 +117,22 @@ def build(
 def _entries(
     commit: Commit, shards: Iterable[tuple[int, np.ndarray]], low: int, high: int
 ) -> np.ndarray:
-    """Entries `(n, 4)` of the buckets from `low` to `high`, by hash, then by row."""
+    """Collect the entries `(n, 4)` of the buckets from `low` to `high`, by hash, then by row."""
     parts = []
     for first_row, records in shards:
         buckets = bucket_of(records, commit.buckets)
-        kept = np.flatnonzero((low <= buckets) & (buckets < high))
-        part = np.empty((len(kept), 4), "uint64")
-        part[:, HASH] = records[kept, HASH]
-        part[:, ROW] = kept + first_row + 1
-        part[:, ROW + 1] = records[kept, LENGTH]
+        chosen = np.flatnonzero((low <= buckets) & (buckets < high))
+        part = np.empty((len(chosen), 4), "uint64")
+        part[:, HASH] = records[chosen, HASH]
+        part[:, ROW] = chosen + first_row + 1
+        part[:, ROW + 1] = records[chosen, LENGTH]
         parts.append(part)
     entries = np.concatenate(parts)
     return entries[np.lexsort((entries[:, ROW], entries[:, 1], entries[:, 0]))]
 
 
 def _table(entries: np.ndarray, buckets: np.ndarray, count: int) -> np.ndarray:
-    """Buckets `(count, entries, 4)` of sorted entries; the rest is zero."""
+    """Lay sorted entries `(n, 4)` out as buckets `(count, entries, 4)`; the rest is zero."""
     table = np.zeros((count, ENTRIES_IN_BUCKET, 4), "uint64")
     places = np.arange(len(entries)) - np.searchsorted(buckets, buckets)
     if len(places) and places.max() >= ENTRIES_IN_BUCKET:

@@ -15,14 +15,14 @@ DTYPES = ("int8", "bfloat16", "float32")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a store is made with, and keeps.
+    """Settings that a store is made with, and keeps.
 
     Args:
         hidden_dim: Width of a token's representation.
         passage_length: Greatest number of tokens of a passage.
         dtype: `"int8"`, `"bfloat16"` or `"float32"`.
         shard_size: Passages in a file.
-        fingerprint: What the memory depends on, by name: weights, tokenizer, lengths.
+        fingerprint: Checksums of what the memory depends on, by name: weights, tokenizer, lengths.
     """
 
     hidden_dim: int
@@ -53,7 +53,7 @@ class Commit:
     Args:
         first_row: Row of the first, at the beginning of a shard.
         rows: Number of passages, in consecutive rows.
-        tokens: Of all of them.
+        tokens: Number of their tokens.
         first_bucket: First bucket of their index of ids.
         buckets: Number of buckets.
         checksum: SHA-256 of its records, which hold checksums of ids and memory.
@@ -69,10 +69,10 @@ class Commit:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that a store is, but for its arrays.
+    """A store without its arrays.
 
     Args:
-        settings: What it was made with.
+        settings: Settings that the store was made with.
         commits: The first build and what was appended, in their order.
         deleted: `(first row, number)` of deleted passages, ascending, apart from each other.
         files: SHA-256 of the files that hold no data, by name.
@@ -93,12 +93,13 @@ class Manifest:
         return sum(number for _, number in self.deleted)
 
     def shards(self, commit: Commit) -> range:
+        """Numbers of the shards of a commit."""
         size = self.settings.shard_size
         first = commit.first_row // size
         return range(first, first - (-commit.rows // size))
 
     def is_deleted(self, rows: np.ndarray) -> np.ndarray:
-        """Boolean, which of the rows are deleted."""
+        """Tell which of the rows `(n,)` are deleted, boolean `(n,)`."""
         ranges = np.array(self.deleted, "int64").reshape(-1, 2)
         before = np.searchsorted(ranges[:, 0], rows, side="right") - 1
         if not len(ranges):
@@ -107,7 +108,7 @@ class Manifest:
         return (before >= 0) & (rows < ends[before])
 
     def rows_at(self, places: np.ndarray) -> np.ndarray:
-        """int64 rows of the passages at these places, when deleted ones are not counted."""
+        """Give int64 rows of the passages at places `(n,)`, deleted ones not being counted."""
         first, before = self._runs
         run = np.searchsorted(before, places, side="right") - 1
         return first[run] + (places - before[run])
@@ -125,7 +126,7 @@ class Manifest:
         return rows[alive], np.cumsum(lengths) - lengths
 
     def with_deleted(self, rows: np.ndarray) -> Manifest:
-        """The manifest with further rows deleted."""
+        """Make the manifest with further rows `(n,)` deleted."""
         old = [np.arange(first, first + number) for first, number in self.deleted]
         every = np.unique(np.concatenate([*old, rows.astype("int64")]))
         parts = np.split(every, np.flatnonzero(np.diff(every) > 1) + 1)
@@ -133,7 +134,7 @@ class Manifest:
         return Manifest(self.settings, self.commits, deleted, self.files)
 
     def encode(self) -> bytes:
-        """As JSON with its own checksum, the same bytes for the same content."""
+        """Write it as JSON with its own checksum, the same bytes for the same content."""
         content = {
             **self.settings.to_json(),
             "passages": self.rows - self.num_deleted,
@@ -149,10 +150,10 @@ class Manifest:
 
         Args:
             encoded: The bytes.
-            name: Of the file, for messages.
+            name: Name of the file, for messages.
 
         Raises:
-            CorruptStoreError: If it is not as it was written.
+            CorruptFileError: If it is not as it was written.
             ValueError: If it is of a later version; all versions keep the checksum.
         """
         names = (*Settings.__dataclass_fields__, "commits", "deleted", "files")
@@ -164,6 +165,7 @@ class Manifest:
 
 
 def check_fingerprint(fingerprint: Mapping[str, str]) -> None:
+    """Raise a `ValueError` for what does not map strings to strings."""
     if not isinstance(fingerprint, Mapping) or not all(
         isinstance(part, str) for entry in fingerprint.items() for part in entry
     ):

@@ -2,8 +2,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glimmer_keras.memory.quantize import dequantize
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemoryBatch:
@@ -23,9 +21,3 @@ class MemoryBatch:
     def mask(self) -> np.ndarray:
         """Boolean `(*shape, length)`, true at tokens."""
         return np.arange(self.values.shape[-2]) < self.lengths[..., None]
-
-    def to_float32(self) -> np.ndarray:
-        """The values as float32 `(*shape, length, dim)`, scales applied."""
-        if self.scales is None:
-            return self.values.astype("float32")
-        return dequantize(self.values, self.scales)

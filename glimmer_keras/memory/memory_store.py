@@ -2,16 +2,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from glimmer_keras.memory.manifest import (
-    VERSION,
-    Settings,
-    check_fingerprint,
-)
+from glimmer_keras.memory.manifest import VERSION, Settings, check_fingerprint
 from glimmer_keras.memory.memory_batch import MemoryBatch
 from glimmer_keras.memory.reading import Ids, read_batch
 from glimmer_keras.memory.records import HasText, hash_ids
@@ -22,6 +17,9 @@ from glimmer_keras.memory.verify import verify
 from glimmer_keras.utils.location import ABSENT, Location
 from glimmer_keras.utils.manifest import FORMAT, MANIFEST, differences, sha256
 
+# Passages that are read together to give all of them one by one.
+PASSAGES_AT_ONCE = 256
+
 
 class MemoryStore:
     """Token representations of passages, computed once and read by id.
@@ -31,8 +29,8 @@ class MemoryStore:
     after opening it again. Reading may be done from several threads.
 
     Args:
-        location: Of the store.
-        cache_bytes: See `open`.
+        location: Where the store is.
+        cache_bytes: Bound of a cache of memory that was read.
 
     Example:
         writer = MemoryStore.create("wiki.memory", hidden_dim=768, passage_length=304)
@@ -49,7 +47,6 @@ class MemoryStore:
         self._location = location
         self._cache_bytes = cache_bytes
         self._snapshot = Snapshot(location, cache_bytes)
-        self._thread: ThreadPoolExecutor | None = None
 
     @classmethod
     def create(
@@ -70,7 +67,7 @@ class MemoryStore:
             passage_length: Greatest number of tokens of a passage.
             dtype: `"int8"`, with a scale for each token, `"bfloat16"` or `"float32"`.
             shard_size: Passages in a file, and the most that a killed writer loses.
-            fingerprint: What the memory depends on, by name; compared by `open`.
+            fingerprint: Checksums of what the memory depends on, by name; compared by `open`.
 
         Raises:
             FileExistsError: If there is a complete store.
@@ -96,8 +93,9 @@ class MemoryStore:
 
         Args:
             path: Local path or URL of a TensorStore key-value store.
-            fingerprint: What the memory must have been made with; `None` for no comparison.
-            cache_bytes: Bound of a cache of memory that was read, least recently used goes first.
+            fingerprint: Fingerprint that the memory must have; `None` for no comparison.
+            cache_bytes: Bound of a cache of memory that was read; what was least recently used
+                goes first.
 
         Raises:
             FileNotFoundError: If there is no complete store.
@@ -127,7 +125,7 @@ class MemoryStore:
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """What the memory was made with."""
+        """Checksums of what the memory was made with, by name."""
         return dict(self._settings.fingerprint)
 
     @property
@@ -156,7 +154,7 @@ class MemoryStore:
         return f"MemoryStore({self.path!r}, {self.dtype} of shape {shape})"
 
     def info(self) -> dict[str, Any]:
-        """Sizes and settings as plain values.
+        """Tell sizes and settings as plain values.
 
         `bytes` and `bytes_per_token_and_dim`, the size of all files over real tokens times width,
         are `None` where the store is not on a local disk.
@@ -195,16 +193,11 @@ class MemoryStore:
             raise ValueError(f"`length` must be at least 1. Received: length={length}")
         return read_batch(self._snapshot, ids, lengths)
 
-    def read_async(
-        self, ids: Ids, length: int | Sequence[int] | None = None
-    ) -> Future[MemoryBatch]:
-        """Begin to `read` in a thread; `result()` of what this gives is the batch."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory-store")
-        return self._thread.submit(self.read, ids, length)
-
     def passages(self, ids: Sequence[str]) -> list[StoredPassage]:
-        """The passages of ids.
+        """Read passages by id.
+
+        Args:
+            ids: Strings, any number of them.
 
         Raises:
             ValueError: If an id is unknown.
@@ -215,7 +208,10 @@ class MemoryStore:
         return self._snapshot.passages(self._snapshot.find_ids(list(ids))[0])
 
     def passages_at(self, places: Sequence[int] | np.ndarray) -> list[StoredPassage]:
-        """The passages at places in the order of `iter_passages`, from 0 to `len(self) - 1`.
+        """Read passages by their places in the order of `iter_passages`.
+
+        Args:
+            places: Integers `(n,)` from 0 to `len(self) - 1`.
 
         Raises:
             ValueError: If there is no such place.
@@ -230,22 +226,22 @@ class MemoryStore:
         return self._snapshot.passages(self._snapshot.manifest.rows_at(wanted))
 
     def contains(self, ids: Sequence[str]) -> np.ndarray:
-        """Boolean `(n,)`: which ids are those of passages."""
+        """Tell which ids are those of passages, boolean `(n,)`."""
         if isinstance(ids, str):
             raise TypeError("`ids` must be a sequence of strings. Received: one string")
         return self._snapshot.find(hash_ids(ids))[0] >= 0
 
     def iter_passages(self) -> Iterator[StoredPassage]:
-        """All passages in the order in which they were written, deleted ones left out."""
+        """Yield all passages in the order in which they were written, deleted ones left out."""
         snapshot = self._snapshot
         for commit in snapshot.manifest.commits:
-            for start in range(0, commit.rows, 256):
-                stop = min(start + 256, commit.rows)
+            for start in range(0, commit.rows, PASSAGES_AT_ONCE):
+                stop = min(start + PASSAGES_AT_ONCE, commit.rows)
                 rows = np.arange(commit.first_row + start, commit.first_row + stop)
                 yield from snapshot.passages(rows[~snapshot.manifest.is_deleted(rows)])
 
     def appender(self) -> StoreWriter:
-        """A writer of further shards, numbered from 0; open the store again to see them.
+        """Make a writer of further shards, numbered from 0; open the store again to see them.
 
         One process or several write at a time, and one calls `complete`. Until then, and for
         those who have the store open, it is as it was; what a killed one left is written over.
@@ -261,9 +257,16 @@ class MemoryStore:
         lengths: Sequence[int] | np.ndarray,
         passages: Sequence[HasText],
     ) -> None:
-        """Add passages, all or none; arguments and errors are those of `StoreWriter.write_shard`.
+        """Add passages, all or none.
 
-        `n` may be any number here. An id that is in the store already is a `ValueError`.
+        Args:
+            memory: Floats `(n, length, dim)`, or `n` arrays `(length, dim)` of different lengths.
+            lengths: Integers `(n,)`, tokens of each passage.
+            passages: `n` objects with `id`, `title` and `text`, their ids new to the store.
+
+        Raises:
+            ValueError: As `StoreWriter.write_shard`, or if an id is in the store already.
+            OSError: As `StoreWriter.write_shard`.
         """
         writer, size = self.appender(), self._settings.shard_size
         starts = range(0, max(1, len(memory)), size)

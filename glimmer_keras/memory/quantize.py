@@ -4,7 +4,7 @@ LEVELS = 127
 
 
 def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric int8 with one scale for each token.
+    """Round to symmetric int8 with one scale for each token.
 
     Args:
         values: Finite float32 `(..., tokens, dim)`.
@@ -17,10 +17,18 @@ def quantize(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scales = (np.max(np.abs(values), axis=-1, initial=0) / LEVELS).astype("float32")
     # A scale of 0 stands for zeros, and for numbers too small to be told from them.
     divisors = np.where(scales == 0, np.float32(np.inf), scales)
-    steps = np.rint(values / divisors[..., None])
+    steps = np.rint(values / divisors[..., None])  # (..., tokens, dim)
     return np.clip(steps, -LEVELS, LEVELS).astype("int8"), scales
 
 
 def dequantize(values: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """float32 `(..., tokens, dim)` from what `quantize` gave."""
+    """Multiply out what `quantize` gave.
+
+    Args:
+        values: int8 `(..., tokens, dim)`.
+        scales: float32 `(..., tokens)`.
+
+    Returns:
+        float32 `(..., tokens, dim)`.
+    """
     return values.astype("float32") * scales[..., None]

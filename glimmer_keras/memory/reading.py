@@ -14,7 +14,17 @@ Ids = str | None | Sequence[Any] | np.ndarray
 
 
 def read_batch(snapshot: Snapshot, ids: Ids, lengths: Sequence[int]) -> MemoryBatch:
-    """Read memory in parallel; arguments and errors are those of `MemoryStore.read`."""
+    """Read the memory of passages in parallel.
+
+    Args:
+        snapshot: The store.
+        ids: Ids nested in sequences, as `MemoryStore.read` takes them.
+        lengths: Lengths of the result, of which the least is taken that cuts no passage.
+
+    Raises:
+        ValueError: If an id is unknown.
+        CorruptFileError: If what is stored is damaged; the message names the passage.
+    """
     settings = snapshot.manifest.settings
     flat, shape = flatten(ids)
     places = np.array([place for place, i in enumerate(flat) if i], "int64")
@@ -39,14 +49,14 @@ def read_batch(snapshot: Snapshot, ids: Ids, lengths: Sequence[int]) -> MemoryBa
     tokens = np.zeros(len(flat), "int32")
     tokens[places] = np.minimum(sizes, length)
     return MemoryBatch(
-        values.reshape(*shape, *values.shape[1:]),
+        values.reshape(*shape, *values.shape[1:]),  # (ids, length, dim) -> (*shape, length, dim)
         None if scales is None else scales.reshape(*shape, length),
         tokens.reshape(shape),
     )
 
 
 def flatten(ids: Ids) -> tuple[list[str | None], tuple[int, ...]]:
-    """The ids one after the other, and their shape.
+    """Give the ids one after the other, and their shape.
 
     Raises:
         ValueError: If sequences at one level differ in length, or there is something else.

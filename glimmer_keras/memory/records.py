@@ -1,4 +1,4 @@
-"""Passages of a shard as bytes, and a line of numbers on each: pure functions."""
+"""Passages of a shard as bytes, and a record of numbers on each: pure functions."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ COLUMNS = 6
 
 
 class HasText(Protocol):
-    """What is kept of a passage."""
+    """A passage with the fields that are kept."""
 
     @property
     def id(self) -> str: ...
@@ -27,13 +27,13 @@ class HasText(Protocol):
 
 
 def hash_ids(ids: Sequence[str]) -> np.ndarray:
-    """uint64 `(ids, 2)`: BLAKE2b of 128 bits, which no two ids have in common."""
+    """Hash ids to uint64 `(ids, 2)`: BLAKE2b of 128 bits, which no two ids have in common."""
     digests = [hashlib.blake2b(_encode(i), digest_size=16).digest() for i in ids]
     return np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
 
 
 def encode_passages(passages: Sequence[HasText]) -> tuple[bytes, np.ndarray]:
-    """The text of a shard, and its records without lengths and checksums.
+    """Encode the text of a shard, and its records `(passages, 6)` with lengths and checksums of 0.
 
     Raises:
         TypeError: If an id, title or text is no string.
@@ -65,7 +65,11 @@ def encode_passages(passages: Sequence[HasText]) -> tuple[bytes, np.ndarray]:
 
 
 def decode_passage(encoded: bytes) -> StoredPassage:
-    """Raises a `ValueError` if it is not what `encode_passages` made."""
+    """Decode a passage.
+
+    Raises:
+        ValueError: If it is not what `encode_passages` made.
+    """
     fields = json.loads(encoded)
     if not isinstance(fields, list) or [type(part) for part in fields] != [str] * 3:
         raise ValueError("not a passage")
@@ -73,7 +77,12 @@ def decode_passage(encoded: bytes) -> StoredPassage:
 
 
 def memory_checksum(values: np.ndarray, scales: np.ndarray | None) -> int:
-    """64 bits on the memory of one passage, its padding left out."""
+    """Sum up the memory of one passage in 64 bits.
+
+    Args:
+        values: Stored dtype `(tokens, dim)`, without padding.
+        scales: float32 `(tokens,)`, `None` where the dtype is not int8.
+    """
     digest = hashlib.blake2b(np.ascontiguousarray(values).view("uint8").data, digest_size=8)
     if scales is not None:
         digest.update(np.ascontiguousarray(scales).view("uint8").data)

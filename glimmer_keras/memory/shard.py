@@ -22,7 +22,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """What is written of `n` passages.
+    """Arrays that are written of `n` passages.
 
     Args:
         memory: Stored dtype `(n, passage_length, dim)`.
@@ -43,7 +43,17 @@ def make_shard(
     lengths: Sequence[int] | np.ndarray,
     passages: Sequence[HasText],
 ) -> Shard:
-    """Check, convert and pad; see `StoreWriter.write_shard` for arguments and errors."""
+    """Check, convert and pad what is written of a shard.
+
+    Args:
+        settings: Settings of the store.
+        memory: Floats `(n, length, dim)`, or `n` arrays `(length, dim)`.
+        lengths: Integers `(n,)`, tokens of each passage.
+        passages: `n` objects with `id`, `title` and `text`.
+
+    Raises:
+        ValueError: If something does not fit, as `StoreWriter.write_shard` tells.
+    """
     lengths = check_memory(settings, memory, lengths)
     count, length, dim = len(lengths), settings.passage_length, settings.hidden_dim
     if count > settings.shard_size:
@@ -82,7 +92,7 @@ def make_shard(
 
 
 def shard_text(settings: Settings, passages: Sequence[HasText]) -> tuple[np.ndarray, np.ndarray]:
-    """Text and records of passages, padded to whole chunks."""
+    """Encode text `(bytes,)` and records `(rows, 6)` of passages, padded to whole chunks."""
     encoded, records = encode_passages(passages)
     if len(encoded) > text_capacity(settings):
         raise ValueError(
@@ -102,7 +112,7 @@ def check_memory(
     memory: np.ndarray | Sequence[np.ndarray],
     lengths: Sequence[int] | np.ndarray,
 ) -> np.ndarray:
-    """Compare shapes and types with the settings; gives the lengths as int64 `(n,)`."""
+    """Compare shapes and types with the settings; give the lengths as int64 `(n,)`."""
     if not len(memory):
         raise ValueError("`memory` must hold at least one passage. Received: 0 passages")
     lengths = np.asarray(lengths)

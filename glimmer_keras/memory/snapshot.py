@@ -30,7 +30,7 @@ class Snapshot:
     """A store as one manifest describes it; later changes do not reach it.
 
     Args:
-        location: Of the store.
+        location: Where the store is.
         cache_bytes: Bound of the cache of memory.
 
     Raises:
@@ -61,35 +61,42 @@ class Snapshot:
                 raise read_error(location.name(f"{name}/zarr.json"), error) from error
 
     def damaged_files(self) -> list[str]:
-        """A line on each file that is not as the manifest says."""
-        found = []
+        """List a line on each file that is not as the manifest says."""
+        damage = []
         for name, expected in self.manifest.files.items():
             content, _ = self.location.read(name)
             received = None if content is None else sha256(content)
             if received != expected:
-                found.append(
+                damage.append(
                     f"{self.location.name(name)} is damaged: its SHA-256 must be {expected}. "
                     f"Received: {received or 'no such file'}"
                 )
-        return found
+        return damage
 
     def find(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64 rows `(n,)`, -1 for unknown and deleted ids, and lengths `(n,)`."""
+        """Look ids up by their hashes.
+
+        Args:
+            hashes: uint64 `(n, 2)` from `hash_ids`.
+
+        Returns:
+            int64 rows `(n,)`, -1 for unknown and deleted ids, and int64 lengths `(n,)`.
+        """
         rows, lengths = np.full(len(hashes), -1, "int64"), np.zeros(len(hashes), "int64")
         for commit in reversed(self.manifest.commits):
             left = np.flatnonzero(rows < 0)
             if not len(left):
                 break
             try:
-                found, sizes = id_index.find(self.arrays[IDS], commit, hashes[left])
+                rows_here, sizes = id_index.find(self.arrays[IDS], commit, hashes[left])
             except ValueError as error:
                 raise read_error(self.location.name(IDS), error) from error
-            known = (found >= 0) & ~self.manifest.is_deleted(found)
-            rows[left[known]], lengths[left[known]] = found[known], sizes[known]
+            known = (rows_here >= 0) & ~self.manifest.is_deleted(rows_here)
+            rows[left[known]], lengths[left[known]] = rows_here[known], sizes[known]
         return rows, lengths
 
     def find_ids(self, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and lengths of ids as `find` gives them.
+        """Look ids up, and give their rows and lengths as `find` does.
 
         Raises:
             ValueError: If there are ids that the store does not hold.
@@ -105,7 +112,7 @@ class Snapshot:
         return rows, lengths
 
     def shard_records(self, shard: int, rows: int) -> np.ndarray:
-        """uint64 records `(rows, 6)` of the first passages of a shard."""
+        """Read uint64 records `(rows, 6)` of the first passages of a shard."""
         first = shard * self.manifest.settings.shard_size
         try:
             return self.arrays[RECORDS][first : first + rows].read().result()
@@ -113,7 +120,7 @@ class Snapshot:
             raise read_error(self.location.name(shard_key(RECORDS, shard)), error) from error
 
     def passages(self, rows: np.ndarray) -> list[StoredPassage]:
-        """The passages of rows that exist; all are read in parallel.
+        """Read the passages of rows `(n,)` that exist, all in parallel.
 
         Raises:
             CorruptFileError: If one is damaged, or not the one its row should hold.
@@ -145,7 +152,7 @@ class Snapshot:
         return passages
 
     def describe(self, row: int) -> str:
-        """How messages call a passage."""
+        """Name a passage for messages."""
         try:
             return f"passage {self.passages(np.array([row]))[0].id!r} (row {row})"
         except (ValueError, OSError):

@@ -20,12 +20,7 @@ from glimmer_keras.memory.arrays import (
     open_array,
     shard_key,
 )
-from glimmer_keras.memory.manifest import (
-    VERSION,
-    Commit,
-    Manifest,
-    Settings,
-)
+from glimmer_keras.memory.manifest import VERSION, Commit, Manifest, Settings
 from glimmer_keras.memory.records import LENGTH, SIZE, START, HasText, decode_passage
 from glimmer_keras.memory.shard import make_shard, shard_text
 from glimmer_keras.memory.snapshot import Snapshot
@@ -44,8 +39,8 @@ class StoreWriter:
     shards need not be written again, and the finished store is the same byte for byte.
 
     Args:
-        location: Of the store.
-        settings: Of the store.
+        location: Where the store is.
+        settings: Settings of the store.
         base: The store to append to, `None` for a new one.
     """
 
@@ -88,7 +83,7 @@ class StoreWriter:
         """Write a shard, in place of one that is there already.
 
         Args:
-            number: Of the shard, from 0.
+            number: Number of the shard, from 0.
             memory: Floats `(n, length, dim)`, or `n` arrays `(length, dim)` of different lengths;
                 `n` is at most `shard_size`. Quantised here if the store is int8.
             lengths: Tokens of each passage, `(n,)`; what comes after them is not stored.
@@ -124,11 +119,11 @@ class StoreWriter:
             raise OSError(f"shard {number} cannot be written: {error}") from error
 
     def done(self, number: int, passages: Sequence[HasText] | None = None) -> bool:
-        """Whether a shard is written completely.
+        """Tell whether a shard is written completely.
 
         Args:
-            number: Of the shard, from 0.
-            passages: If given, whether it is written with just these passages.
+            number: Number of the shard, from 0.
+            passages: Passages that it must be written with; `None` for any.
         """
         self._check_number(number)
         records = self._records(number)
@@ -218,7 +213,7 @@ class StoreWriter:
         )
 
     def _records(self, number: int) -> np.ndarray | None:
-        """Records `(n, 6)` of the passages of a shard, `None` if it is not written."""
+        """Read records `(n, 6)` of the passages of a shard, `None` if it is not written."""
         place = self._first_shard + number
         names = [name for name in self._arrays if name not in (RECORDS, IDS)]
         if not all(self._location.exists(shard_key(name, place)) for name in names):
@@ -232,6 +227,7 @@ class StoreWriter:
         return records[:count] if count and (records[:count, LENGTH] > 0).all() else None
 
     def _commit(self, num_shards: int) -> Commit:
+        """Sum up what is written, and check that nothing is missing."""
         rows, tokens, digest = 0, 0, hashlib.sha256()
         for number in range(num_shards):
             records = self._records(number)
@@ -252,6 +248,7 @@ class StoreWriter:
         return Commit(row, rows, tokens, self._first_bucket, buckets, digest.hexdigest())
 
     def _shards(self, num_shards: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the first row and the records `(n, 6)` of each shard."""
         for number in range(num_shards):
             records = self._records(number)
             if records is None:
@@ -259,12 +256,13 @@ class StoreWriter:
             yield (self._first_shard + number) * self.shard_size, records
 
     def _earlier_rows(self, hashes: np.ndarray) -> np.ndarray:
+        """Rows `(n,)` of the store before that hold hashes `(n, 2)`, -1 where none does."""
         if self._base is None:
             return np.full(len(hashes), -1, "int64")
         return self._base.find(hashes)[0]
 
     def _id(self, row: int) -> str:
-        """The id in a row of what is being written."""
+        """Read the id in a row of what is being written."""
         try:
             record = self._arrays[RECORDS][row].read().result()
             start, size = int(record[START]), int(record[SIZE])
@@ -281,26 +279,26 @@ class StoreWriter:
 
 
 def _write_group(location: Location, settings: Settings) -> None:
-    """Note the settings of an unfinished store, or compare with those noted."""
-    noted: dict[str, Any] = {FORMAT: VERSION, **settings.to_json()}
-    group = {"zarr_format": 3, "node_type": "group", "attributes": {"glimmer_keras": noted}}
+    """Write the settings of an unfinished store, or compare with those it has."""
+    expected: dict[str, Any] = {FORMAT: VERSION, **settings.to_json()}
+    group = {"zarr_format": 3, "node_type": "group", "attributes": {"glimmer_keras": expected}}
     content = json.dumps(group, indent=1, sort_keys=True).encode() + b"\n"
     if location.write(GROUP, content, if_generation=ABSENT):
         return
-    found = location.read(GROUP)[0] or b""
-    if found != content:
+    existing = location.read(GROUP)[0] or b""
+    if existing != content:
         try:
-            received = json.loads(found)["attributes"]["glimmer_keras"]
+            received = json.loads(existing)["attributes"]["glimmer_keras"]
         except (ValueError, KeyError, TypeError):
             received = {}
         raise ValueError(
             f"{location.path} holds an unfinished store, which must be made with "
-            f"{differences(_flat(received), _flat(noted))}"
+            f"{differences(_flat(received), _flat(expected))}"
         )
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """The entries of the fingerprint beside the other settings."""
+    """Put the entries of the fingerprint beside the other settings."""
     fingerprint = settings.get("fingerprint")
     if not isinstance(fingerprint, dict):
         return settings

@@ -22,9 +22,17 @@ ROWS_AT_ONCE = 32
 
 
 def verify(snapshot: Snapshot, progress: Callable[[int, int], None] | None = None) -> list[str]:
-    """Read all there is and compare it with its checksums; see `MemoryStore.verify`."""
+    """Read all of a store and compare it with its checksums.
+
+    Args:
+        snapshot: The store.
+        progress: Called with the passages read so far and their number.
+
+    Returns:
+        A line on each thing that is damaged, naming passage or file.
+    """
     damage = snapshot.damaged_files()
-    seen, manifest = 0, snapshot.manifest
+    rows_read, manifest = 0, snapshot.manifest
     for commit in manifest.commits:
         damage += _damaged_buckets(snapshot, commit)
         for shard in manifest.shards(commit):
@@ -40,8 +48,8 @@ def verify(snapshot: Snapshot, progress: Callable[[int, int], None] | None = Non
                 rows = np.arange(first + start, first + start + len(part))
                 damage += _damaged_rows(snapshot, commit, rows, part)
                 if progress is not None:
-                    progress(seen + start + len(part), manifest.rows)
-            seen += count
+                    progress(rows_read + start + len(part), manifest.rows)
+            rows_read += count
     return damage
 
 
@@ -57,23 +65,30 @@ def _damaged_buckets(snapshot: Snapshot, commit: Commit) -> Iterator[str]:
 def _damaged_rows(
     snapshot: Snapshot, commit: Commit, rows: np.ndarray, records: np.ndarray
 ) -> Iterator[str]:
-    """A line on each thing that is wrong with consecutive rows of one shard."""
+    """Yield a line on each thing that is wrong with consecutive rows of one shard.
+
+    Args:
+        snapshot: The store.
+        commit: The commit of the rows.
+        rows: Integers `(n,)`.
+        records: uint64 `(n, 6)`.
+    """
     arrays = snapshot.arrays
     names = [name for name in (MEMORY, SCALES) if name in arrays]
     reads = [{name: arrays[name][row].read() for name in names} for row in rows.tolist()]
-    found = np.full(len(rows), -1)
+    indexed = np.full(len(rows), -1)
     try:
-        found, lengths = id_index.find(arrays[IDS], commit, records[:, HASH])
-        found[lengths != records[:, LENGTH]] = -1
+        indexed, lengths = id_index.find(arrays[IDS], commit, records[:, HASH])
+        indexed[lengths != records[:, LENGTH]] = -1
     except ValueError:
-        found = rows  # Reported with the buckets.
+        indexed = rows  # Reported with the buckets.
     for place, (row, record) in enumerate(zip(rows.tolist(), records, strict=True)):
         name = f"row {row}"
         try:
             name = f"passage {snapshot.passages(rows[place : place + 1])[0].id!r} ({name})"
         except (ValueError, OSError) as error:
             yield str(error)
-        if found[place] != row:
+        if indexed[place] != row:
             yield f"{snapshot.location.name(IDS)} is damaged: it does not lead to {name}"
         memory = {}
         for array, read in reads[place].items():

@@ -1,4 +1,7 @@
-"""KILT's metrics of answers and of retrieval."""
+"""KILT's metrics of answers and of retrieval, and their means.
+
+Pure functions on strings, ids and records; they know neither files nor models.
+"""
 
 from glimmer_keras.metrics.answers import accuracy as accuracy
 from glimmer_keras.metrics.answers import exact_match as exact_match

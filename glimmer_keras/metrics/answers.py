@@ -8,30 +8,34 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_answer(text: str) -> str:
-    """KILT's form of an answer: lower case, no punctuation, no articles, single blanks."""
+    """Bring an answer to KILT's form: lower case, no punctuation, no articles, single blanks."""
     return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
 
 
 def exact_match(prediction: str, answers: Sequence[str]) -> float:
-    """1.0 if the prediction is one of the gold answers after normalisation, else 0.0."""
+    """Give 1.0 if the prediction is one of the gold answers after normalisation, else 0.0."""
     return best_over(_same, prediction, answers)
 
 
 def f1(prediction: str, answers: Sequence[str]) -> float:
-    """Greatest harmonic mean of precision and recall of normalised words over gold answers."""
+    """Score the words shared with the gold answer that has most of them.
+
+    It is the harmonic mean of precision and recall of normalised words.
+    """
     return best_over(_word_f1, prediction, answers)
 
 
 def accuracy(prediction: str, answers: Sequence[str]) -> float:
-    """KILT's accuracy: 1.0 if the prediction is one of the gold answers as they are written.
+    """Give 1.0 if the prediction is one of the gold answers as they are written, else 0.0.
 
-    Only blanks at the ends are disregarded. KILT uses it for fact verification and slot filling.
+    Only blanks at the ends are disregarded. It is KILT's accuracy, for fact verification and slot
+    filling.
     """
-    return best_over(lambda found, answer: float(found == answer), prediction, answers)
+    return best_over(lambda text, answer: float(text == answer), prediction, answers)
 
 
 def best_over(score: Callable[[str, str], float], prediction: str, answers: Sequence[str]) -> float:
-    """Greatest `score(prediction, answer)` over gold answers, all without blanks at the ends.
+    """Find the greatest `score(prediction, answer)`, all texts without blanks at the ends.
 
     Blank gold answers are left out, and a blank prediction has 0.0, whatever the score is.
 
@@ -55,9 +59,9 @@ def _same(prediction: str, answer: str) -> float:
 
 
 def _word_f1(prediction: str, answer: str) -> float:
-    found, gold = normalize_answer(prediction).split(), normalize_answer(answer).split()
-    shared = sum((Counter(found) & Counter(gold)).values())
+    words, gold = normalize_answer(prediction).split(), normalize_answer(answer).split()
+    shared = sum((Counter(words) & Counter(gold)).values())
     if shared == 0:
         return 0.0
-    precision, recall = shared / len(found), shared / len(gold)
+    precision, recall = shared / len(words), shared / len(gold)
     return 2 * precision * recall / (precision + recall)

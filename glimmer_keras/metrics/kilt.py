@@ -30,7 +30,7 @@ def kilt_scores(
     any_order: bool = False,
     retrieval_only: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """KILT's scores of predictions, equal to its evaluator's to the last digit.
+    """Score predictions as KILT's evaluator does, equal to the last digit.
 
     Answers are compared with all gold answers, the best of which counts; a blank one has 0. The
     combined KILT-scores are those of answers whose R-precision is 1, else 0. All are means over
@@ -74,7 +74,16 @@ def located_scores(
     any_order: bool,
     retrieval_only: bool,
 ) -> dict[str, dict[str, float]]:
-    """`kilt_scores` of rows that know where they are."""
+    """Do what `kilt_scores` does, with rows that know their place in a file.
+
+    Args:
+        gold: Gold rows.
+        predicted: Predictions.
+        ks: Numbers of places to look at.
+        rank_keys: Fields of a provenance that tell what is ranked.
+        any_order: Whether predictions may be in another order than the gold rows.
+        retrieval_only: Whether passages alone are scored.
+    """
     _check(gold, ks, rank_keys)
     rows: dict[str, list[dict[str, float]]] = {"kilt": [], "downstream": [], "retrieval": []}
     with_text = False
@@ -132,7 +141,7 @@ def _r_precision(gold_row: Row, pieces: Sequence[Mapping[str, Any]], keys: Seque
 def _answer_in_context(
     gold_row: Row, row: Row, pieces: Sequence[Mapping[str, Any]], ks: Sequence[int]
 ) -> dict[str, float]:
-    """Whether a gold answer stands in one of the first k pieces, all pieces counted."""
+    """Tell whether a gold answer stands in one of the first k pieces, all pieces counted."""
     answers = [normalize_answer(answer) for answer in gold_answers(gold_row)]
     first = float("inf")
     for place, piece in enumerate(pieces, 1):

@@ -5,14 +5,19 @@ from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
-    """A record, and where messages say it is."""
+    """A record of a file.
+
+    Args:
+        where: Place of the record, for messages.
+        record: The JSON object.
+    """
 
     where: str
     record: Mapping[str, Any]
 
 
 def align(gold: Sequence[Row], predicted: Sequence[Row], any_order: bool) -> list[Row]:
-    """The predictions in the order of the gold rows, one for each.
+    """Put the predictions in the order of the gold rows, one for each.
 
     Raises:
         ValueError: If an id is missing, unknown or there twice, or predictions are in another
@@ -41,7 +46,7 @@ def align(gold: Sequence[Row], predicted: Sequence[Row], any_order: bool) -> lis
 
 
 def outputs(row: Row) -> list[Mapping[str, Any]]:
-    """The alternatives of a row.
+    """List the alternatives of a row.
 
     Raises:
         ValueError: If `output` is not a list of objects.
@@ -50,24 +55,26 @@ def outputs(row: Row) -> list[Mapping[str, Any]]:
 
 
 def the_output(row: Row, retrieval_only: bool = False) -> Mapping[str, Any]:
-    """The one output of a prediction, which must have an answer; else a provenance.
+    """Take the one output of a prediction that has an answer, or for passages alone a provenance.
 
     Raises:
         ValueError: If there is none or more than one.
     """
-    found, name = outputs(row), "provenance" if retrieval_only else "answer"
-    having = [output for output in found if name in output]
+    alternatives, name = outputs(row), "provenance" if retrieval_only else "answer"
+    having = [output for output in alternatives if name in output]
     # For passages alone, KILT passes over outputs that have only an answer.
-    if len(having) != 1 or (not retrieval_only and len(found) > 1):
+    if len(having) != 1 or (not retrieval_only and len(alternatives) > 1):
         raise ValueError(
             f"{row.where}: field `output` must hold exactly one output, with `{name}`. "
-            f"Received: {len(found)} outputs, {len(having)} with `{name}`"
+            f"Received: {len(alternatives)} outputs, {len(having)} with `{name}`"
         )
     return having[0]
 
 
 def predicted_answer(row: Row, output: Mapping[str, Any]) -> str:
-    """Its text without blanks at the ends; a number or null becomes text as in KILT.
+    """Take the answer of an output, without blanks at the ends.
+
+    A number or null becomes text as in KILT.
 
     Raises:
         ValueError: If it is a list or an object.
@@ -79,7 +86,7 @@ def predicted_answer(row: Row, output: Mapping[str, Any]) -> str:
 
 
 def gold_answers(row: Row) -> list[str]:
-    """Those that are not blank; there may be none.
+    """List the gold answers of a row that are not blank; there may be none.
 
     Raises:
         ValueError: If one is not a string.
@@ -92,7 +99,7 @@ def gold_answers(row: Row) -> list[str]:
 
 
 def provenance(row: Row, output: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The pieces of an output, an empty list where it has none.
+    """List the pieces of an output, none where it has none.
 
     Raises:
         ValueError: If they are not a list of objects.
@@ -101,12 +108,15 @@ def provenance(row: Row, output: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def whole_ids(pieces: Iterable[Mapping[str, Any]], rank_keys: Sequence[str]) -> list[str]:
-    """Ids of the pieces that have all of `rank_keys`."""
+    """List the ids of the pieces that have all of `rank_keys`."""
     return [_id(piece, rank_keys) for piece in pieces if all(key in piece for key in rank_keys)]
 
 
 def evidence_set(pieces: Iterable[Mapping[str, Any]], rank_keys: Sequence[str]) -> set[str]:
-    """Ids of all pieces, those of `rank_keys` that a piece lacks left out, as KILT ranks them."""
+    """Collect the ids of all pieces, as KILT ranks them.
+
+    Those of `rank_keys` that a piece lacks are left out.
+    """
     return {_id(piece, [key for key in rank_keys if key in piece]) for piece in pieces}
 
 
@@ -115,7 +125,7 @@ def _id(piece: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _by_id(rows: Sequence[Row]) -> dict[str, Row]:
-    found: dict[str, Row] = {}
+    by_id: dict[str, Row] = {}
     for row in rows:
         value = row.record.get("id")
         if not isinstance(value, (str, int, float)):
@@ -124,13 +134,13 @@ def _by_id(rows: Sequence[Row]) -> dict[str, Row]:
                 + (f"id={value!r}" if "id" in row.record else str(sorted(row.record)))
             )
         name = str(value).strip()
-        if name in found:
+        if name in by_id:
             raise ValueError(
                 f"{row.where}: field `id` must be unique. "
-                f"Received: id={name!r}, as at {found[name].where}"
+                f"Received: id={name!r}, as at {by_id[name].where}"
             )
-        found[name] = row
-    return found
+        by_id[name] = row
+    return by_id
 
 
 def _objects(where: str, record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -14,17 +14,17 @@ Sets = Sequence[Collection[Hashable]]
 
 
 def r_precision(ranked: Ids, evidence_sets: Sets) -> float:
-    """Share of an evidence set of R ids that is among the first R ranked, of the best set."""
+    """Score the best evidence set: of its R ids, the share that is among the first R ranked."""
     best, ids = 0.0, list(dict.fromkeys(ranked))
     for evidence in map(set, _check_sets(evidence_sets)):
         if evidence:
-            found = evidence.intersection(ids[: len(evidence)])
-            best = max(best, len(found) / len(evidence))
+            retrieved = evidence.intersection(ids[: len(evidence)])
+            best = max(best, len(retrieved) / len(evidence))
     return best
 
 
 def precision_at(ranked: Ids, evidence_sets: Sets, k: int) -> float:
-    """Number of evidence sets complete in the first `k` points of the ranking, over `k`.
+    """Count the evidence sets complete in the first `k` points of the ranking, over `k`.
 
     An evidence set is one point, where the last of its ids that was found is; an id of no set is
     a point too. So a set of two pages takes one of the `k` places, and two sets that end with the
@@ -34,17 +34,23 @@ def precision_at(ranked: Ids, evidence_sets: Sets, k: int) -> float:
 
 
 def recall_at(ranked: Ids, evidence_sets: Sets, k: int) -> float:
-    """Share of the distinct evidence sets complete in the first `k` points of `precision_at`."""
+    """Share of the distinct evidence sets that are complete in the first `k` points.
+
+    Points are those of `precision_at`.
+    """
     return _scores_at(*_points(ranked, evidence_sets), k)["recall"]
 
 
 def success_rate_at(ranked: Ids, evidence_sets: Sets, k: int) -> float:
-    """1.0 if an evidence set is complete in the first `k` points of `precision_at`, else 0.0."""
+    """Give 1.0 if an evidence set is complete in the first `k` points, else 0.0.
+
+    Points are those of `precision_at`.
+    """
     return _scores_at(*_points(ranked, evidence_sets), k)["success_rate"]
 
 
 def retrieval_scores(ranked: Ids, evidence_sets: Sets, ks: Sequence[int]) -> dict[str, float]:
-    """`precision@k`, `recall@k` and `success_rate@k` for each `k`; of `k=1` only the first.
+    """Score `precision@k`, `recall@k` and `success_rate@k` for each `k`; of `k=1` the first only.
 
     KILT leaves the others out there: of one place, precision tells whether it is right.
     """
@@ -60,7 +66,7 @@ def retrieval_scores(ranked: Ids, evidence_sets: Sets, ks: Sequence[int]) -> dic
 def found_evidence_at(
     ranked_rows: Sequence[int] | np.ndarray, evidence_sets: Sequence[AbstractSet[int]], m: int
 ) -> float:
-    """How much of the evidence is among the first `m` retrieved passages; not one of KILT's.
+    """Score how much of the evidence is among the first `m` passages; not one of KILT's metrics.
 
     For each alternative evidence set the share of its passages found there is taken, and the
     largest share returned: 1.0 as soon as one alternative is complete. With sets of one passage
@@ -81,8 +87,8 @@ def found_evidence_at(
             "`evidence_sets` must hold at least one set, none empty. "
             f"Received: {[sorted(rows) for rows in evidence_sets]}"
         )
-    found = {int(row) for row in ranked_rows[:m]}
-    return max(len(found & rows) / len(rows) for rows in evidence_sets)
+    first_rows = {int(row) for row in ranked_rows[:m]}
+    return max(len(first_rows & rows) / len(rows) for rows in evidence_sets)
 
 
 def _check_sets(evidence_sets: Sets) -> Sets:
@@ -92,16 +98,16 @@ def _check_sets(evidence_sets: Sets) -> Sets:
 
 
 def _points(ranked: Ids, evidence_sets: Sets) -> tuple[list[bool], int]:
-    """For each point of the ranking whether it is a complete set, and the number of sets."""
+    """Tell of each point of the ranking whether it is a complete set, and the number of sets."""
     ids, sets = list(dict.fromkeys(ranked)), list(dict.fromkeys(map(frozenset, evidence_sets)))
-    found = [[item for item in ids if item in evidence] for evidence in sets]
+    ranked_of_sets = [[item for item in ids if item in evidence] for evidence in sets]
     points = []
     for item in ids:
         if not any(item in evidence for evidence in sets):
             points.append(False)
-        for evidence, its in zip(sets, found, strict=True):
-            if its and its[-1] == item:
-                points.append(len(its) == len(evidence))
+        for evidence, members in zip(sets, ranked_of_sets, strict=True):
+            if members and members[-1] == item:
+                points.append(len(members) == len(evidence))
     return points, len(sets)
 
 

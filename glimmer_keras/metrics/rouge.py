@@ -4,7 +4,7 @@ from glimmer_keras.metrics.answers import best_over
 
 
 def rouge_l(prediction: str, answers: Sequence[str]) -> float:
-    """Greatest ROUGE-L F over gold answers, as KILT takes it from the package `rouge`.
+    """Score ROUGE-L F with the best gold answer, as KILT takes it from the package `rouge`.
 
     Texts are cut into sentences at full stops and into words at blanks, and not normalised. With
     `U` the set of words in a longest common subsequence of any gold and any predicted sentence,
@@ -15,36 +15,39 @@ def rouge_l(prediction: str, answers: Sequence[str]) -> float:
 
 
 def _rouge_l(prediction: str, answer: str) -> float:
-    found, gold = _sentences(prediction), _sentences(answer)
-    if not found or not gold:  # Nothing but full stops.
+    predicted, gold = _sentences(prediction), _sentences(answer)
+    if not predicted or not gold:  # Nothing but full stops.
         return 0.0
     union: set[str] = set()
     for gold_words in gold:
-        for found_words in found:
-            union |= _common_words(gold_words, found_words)
-    precision = len(union) / len({word for words in found for word in words})
+        for predicted_words in predicted:
+            union |= _common_words(gold_words, predicted_words)
+    precision = len(union) / len({word for words in predicted for word in words})
     recall = len(union) / len({word for words in gold for word in words})
     return 2.0 * ((precision * recall) / (precision + recall + 1e-8))
 
 
 def _sentences(text: str) -> list[list[str]]:
-    """Words of the sentences; one of blanks alone has one empty word."""
+    """Split a text into the words of its sentences; one of blanks alone has one empty word."""
     return [part.split() or [""] for part in text.split(".") if part]
 
 
-def _common_words(gold: list[str], found: list[str]) -> set[str]:
-    """The words of one longest common subsequence; which of several is part of the score."""
-    lengths = [[0] * (len(found) + 1)]
+def _common_words(gold: list[str], predicted: list[str]) -> set[str]:
+    """Find the words of one longest common subsequence.
+
+    Which of several it is is a part of the score.
+    """
+    lengths = [[0] * (len(predicted) + 1)]
     for word in gold:
         above, row = lengths[-1], [0]
-        for column, other in enumerate(found):
+        for column, other in enumerate(predicted):
             longer = above[column] + 1 if word == other else max(above[column + 1], row[column])
             row.append(longer)
         lengths.append(row)
     words = set()
-    i, j = len(gold), len(found)
+    i, j = len(gold), len(predicted)
     while i and j:
-        if gold[i - 1] == found[j - 1]:
+        if gold[i - 1] == predicted[j - 1]:
             i, j = i - 1, j - 1
             words.add(gold[i])
         elif lengths[i - 1][j] > lengths[i][j - 1]:

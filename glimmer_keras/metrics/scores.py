@@ -18,7 +18,12 @@ class Scores:
         self._sums: dict[tuple[str, str], tuple[float, int]] = {}
 
     def update(self, task: str, **values: Iterable[float]) -> None:
-        """Add scores of a batch of examples, one iterable a metric."""
+        """Add scores of a batch of examples.
+
+        Args:
+            task: Name of the task.
+            values: For each metric by name, the scores of the examples.
+        """
         for metric, scores in values.items():
             total, count = self._sums.get((task, metric), (0.0, 0))
             for score in scores:
@@ -26,22 +31,15 @@ class Scores:
             self._sums[task, metric] = total, count
 
     def by_task(self) -> dict[str, dict[str, float]]:
-        """Mean of every metric in every task; metrics without a score are left out."""
+        """Average every metric in every task; metrics without a score are left out."""
         means: dict[str, dict[str, float]] = {}
         for (task, metric), (total, count) in self._sums.items():
             if count:
                 means.setdefault(task, {})[metric] = total / count
         return means
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Number of scores of every metric in every task."""
-        counts: dict[str, dict[str, int]] = {}
-        for (task, metric), (_, count) in self._sums.items():
-            counts.setdefault(task, {})[metric] = count
-        return counts
-
     def average(self) -> dict[str, float]:
-        """Mean over the tasks that have a metric, of their means."""
+        """Average the means of the tasks, for each metric over those that have it."""
         columns: dict[str, list[float]] = {}
         for means in self.by_task().values():
             for metric, mean in means.items():

@@ -9,13 +9,11 @@ from keras import ops
 from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.hugging_face_directory import is_hugging_face
-from glimmer_keras.models.presets import BACKBONES, FOLDER, PREPROCESSORS, preset_path
+from glimmer_keras.models.presets import BACKBONES, PREPROCESSORS, preset_path
 from glimmer_keras.models.sizes import system_arguments
 from glimmer_keras.models.t5_checkpoint import T5Checkpoint
 from glimmer_keras.models.t5_names import keras_hub_weights, named_weights
 from glimmer_keras.models.tensor_files import assemble, free, load
-
-PRESETS = FOLDER
 
 
 def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **overrides):

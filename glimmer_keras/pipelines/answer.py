@@ -1,6 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from glimmer_keras.pipelines.ranked_passage import RankedPassage
+import numpy as np
+
+from glimmer_keras.data import Passage
+from glimmer_keras.memory import StoredPassage
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPassage:
+    """A passage that was considered for a question.
+
+    Args:
+        id: Of the passage.
+        title: Title of its page, empty where there is none.
+        text: The text itself.
+        score: Its relevance score, `None` without a scorer.
+        selected: Whether the decoder read it.
+        retrieval_rank: From 1, its place among those retrieved or given.
+        retrieval_score: What the retriever gave it, `None` if the passages were given.
+    """
+
+    id: str
+    title: str
+    text: str
+    score: float | None
+    selected: bool
+    retrieval_rank: int
+    retrieval_score: float | None
+
+    @property
+    def content(self) -> str:
+        """`title: text`, or the text where there is no title."""
+        return f"{self.title}: {self.text}" if self.title else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +63,53 @@ class Answer:
             score = "" if passage.score is None else f"{passage.score:8.2f}"
             lines.append(f"{score}  [{passage.id}] {passage.content}")
         return "\n".join(lines)
+
+
+def best_first(scores: np.ndarray, selected: np.ndarray) -> np.ndarray:
+    """Rank passages: those selected, in their order, and then the others by score.
+
+    Args:
+        scores: `(examples, passages)`, relevance of each passage.
+        selected: int32 `(examples, m)`, columns of those selected, best first; -1 is none.
+
+    Returns:
+        int64 `(examples, passages)`, columns, best first; equal scores keep their order.
+    """
+    examples, passages = scores.shape
+    places = np.broadcast_to(np.arange(selected.shape[1]), selected.shape)
+    # One column more takes the -1s; a passage that was not selected comes after all that were.
+    priority = np.full((examples, passages + 1), selected.shape[1])
+    np.put_along_axis(priority, selected, places, axis=1)
+    return np.lexsort((-scores, priority[:, :-1]), axis=1)
+
+
+def rank_passages(
+    passages: Sequence[StoredPassage | Passage],
+    scores: np.ndarray | None,
+    selected: np.ndarray | None,
+    retrieval_scores: np.ndarray | None,
+) -> tuple[RankedPassage, ...]:
+    """Give the passages of one question as an `Answer` has them.
+
+    Args:
+        passages: At most `k`, in the order of the model's input.
+        scores: float32 `(k,)`, relevance, or `None` without a scorer.
+        selected: int32 `(m,)`, columns of those read, best first, or `None` without a scorer.
+        retrieval_scores: `(k,)`, or `None` if the passages were given.
+    """
+    order = read = range(len(passages))
+    if scores is not None and selected is not None:
+        order, read = best_first(scores[None], selected[None])[0].tolist(), selected.tolist()
+    return tuple(
+        RankedPassage(
+            passages[column].id,
+            passages[column].title,
+            passages[column].text,
+            None if scores is None else float(scores[column]),
+            column in read,
+            column + 1,
+            None if retrieval_scores is None else float(retrieval_scores[column]),
+        )
+        for column in order
+        if column < len(passages)
+    )

@@ -1,15 +1,25 @@
+"""Encoding on Apache Beam, which is imported only when it is asked for."""
+
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
 
 from glimmer_keras.data import PassageFile
+from glimmer_keras.data.passage_file import Place
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
-from glimmer_keras.models.fingerprint import check_preprocessor
-from glimmer_keras.pipelines.check_passages import check_passages
-from glimmer_keras.pipelines.encode_corpus import complete_store
-from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
+from glimmer_keras.pipelines.encode_corpus import check_passages, complete_store, store_settings
+from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
+from glimmer_keras.pipelines.passage_encoder import EncodingReport, PassageEncoder, encode_shards
+
+# Settings of a store by name, as `MemoryStore.create` takes them.
+Settings = dict[str, Any]
+
+_loading = threading.Lock()
 
 
 def beam_encode_corpus(
@@ -29,14 +39,14 @@ def beam_encode_corpus(
 
     Args:
         preset: Folder or name of the model's preset, which workers can read too.
-        corpus: Its file, likewise. Workers of a plain file begin to read at their shards; to
-            reach a shard of a gzipped one they have to unpack all before it.
+        corpus: The passages' file, likewise. Workers of a plain file begin to read at their
+            shards; to reach a shard of a gzipped one they have to unpack all before it.
         path: Local path or URL of the new store, likewise.
-        dtype: See `encode_corpus`, and so for the next two.
+        dtype: `"int8"`, `"bfloat16"` or `"float32"`.
         shard_size: Passages of a shard, which is what one worker does at a time.
         tokens_per_batch: Tokens that go through the model together.
-        options: Of Beam's pipeline, such as `["--runner=DirectRunner", "--direct_num_workers=2",
-            "--direct_running_mode=multi_processing"]`.
+        options: Options of Beam's pipeline, such as `["--runner=DirectRunner",
+            "--direct_num_workers=2", "--direct_running_mode=multi_processing"]`.
 
     Raises:
         ImportError: If Apache Beam is not installed.
@@ -50,7 +60,6 @@ def beam_encode_corpus(
         raise ImportError(
             "encoding on Apache Beam needs an extra: pip install glimmer_keras[beam]"
         ) from error
-    from glimmer_keras.pipelines.beam_steps import Complete, EncodeShard, add_reports
 
     parsed = PipelineOptions(list(options))
     standard = parsed.view_as(StandardOptions)
@@ -58,15 +67,7 @@ def beam_encode_corpus(
         # Beam's "DirectRunner" first tries to fetch another runner from the network, which knows
         # no --direct_num_workers. This is the one that it falls back to.
         standard.runner = "FnApiRunner"
-    glimmer = Glimmer.from_preset(preset)
-    settings = {
-        "hidden_dim": glimmer.backbone.hidden_dim,
-        "passage_length": check_preprocessor(glimmer).passage_length,
-        "dtype": dtype,
-        "shard_size": shard_size,
-        "fingerprint": memory_fingerprint(glimmer),
-    }
-    del glimmer
+    settings = store_settings(Glimmer.from_preset(preset), dtype, shard_size)
     store = complete_store(path, settings, corpus)
     if store is not None:
         return store
@@ -74,15 +75,14 @@ def beam_encode_corpus(
     places = [place for n, (place, _) in enumerate(corpus.located()) if n % shard_size == 0]
     MemoryStore.create(path, **settings)  # Errors of path and settings come here, not in workers.
     path = os.fspath(path)
-    encode = EncodeShard(preset, corpus, path, settings, tokens_per_batch)
     pipeline = beam.Pipeline(options=parsed)
     _ = (
         pipeline
         | "Shards" >> beam.Create(list(enumerate(places)))
         | "Spread" >> beam.Reshuffle()
-        | "Encode" >> beam.ParDo(encode)
+        | "Encode" >> beam.Map(encode_shard, preset, corpus, path, settings, tokens_per_batch)
         | "All" >> beam.CombineGlobally(add_reports)
-        | "Complete" >> beam.ParDo(Complete(path, settings, len(places)))
+        | "Complete" >> beam.Map(complete, path, settings, len(places))
     )
     try:
         pipeline.run().wait_until_finish()
@@ -91,3 +91,53 @@ def beam_encode_corpus(
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ChildProcessError(f"encoding on Apache Beam failed: {reason[-1]}") from error
     return MemoryStore.open(path)
+
+
+def encode_shard(
+    shard: tuple[int, Place],
+    preset: str,
+    corpus: PassageFile,
+    path: str,
+    settings: Settings,
+    tokens_per_batch: int,
+) -> EncodingReport:
+    """Encode and write one shard, if it is not written yet; a worker's step.
+
+    Args:
+        shard: The shard's number, and where its first passage is in the file.
+        preset: Folder or name of the model's preset.
+        corpus: The passages' file.
+        path: Path of the store.
+        settings: Settings of the store, which those that the work began with must equal.
+        tokens_per_batch: Tokens that go through the model together.
+    """
+    with _loading:  # The worker may have several threads, of which one loads the model.
+        encoder, fingerprint = _encoder(preset, tokens_per_batch)
+    writer = MemoryStore.create(path, **{**settings, "fingerprint": fingerprint})
+    number, place = shard
+    passages = corpus.read(Place(*place), writer.shard_size)
+    return encode_shards(encoder, [(number, passages)], writer)
+
+
+def add_reports(reports: Iterable[EncodingReport]) -> EncodingReport:
+    """Add up what workers report."""
+    total = EncodingReport()
+    for report in reports:
+        for name in vars(total):
+            setattr(total, name, getattr(total, name) + getattr(report, name))
+    return total
+
+
+def complete(report: EncodingReport, path: str, settings: Settings, num_shards: int) -> None:
+    """Complete the store when all shards are written; the runner may call it again."""
+    try:
+        MemoryStore.create(path, **settings).complete(num_shards)
+    except FileExistsError:
+        MemoryStore.open(path, settings["fingerprint"])
+    report.log(settings["passage_length"])
+
+
+@lru_cache(maxsize=1)
+def _encoder(preset: str, tokens_per_batch: int) -> tuple[PassageEncoder, dict[str, str]]:
+    glimmer = Glimmer.from_preset(preset)
+    return PassageEncoder(glimmer, tokens_per_batch), memory_fingerprint(glimmer)

@@ -4,7 +4,7 @@ from glimmer_keras.memory import MemoryBatch
 
 
 def memory_inputs(batch: MemoryBatch) -> dict[str, np.ndarray]:
-    """Stored memory as the model takes it, of the dtype that it is stored in.
+    """Give stored memory as the model takes it, of the dtype that it is stored in.
 
     Args:
         batch: Of shape `(batch, passages)`.

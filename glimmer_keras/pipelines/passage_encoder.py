@@ -1,21 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
-from glimmer_keras.data import Passage, pad_tokens, padding_mask
+from glimmer_keras.data import Passage, pad_tokens
+from glimmer_keras.memory import StoreWriter
 from glimmer_keras.models import Glimmer, GlimmerBackbone
 from glimmer_keras.models.fingerprint import check_preprocessor
-from glimmer_keras.pipelines.compiled import compiled
+from glimmer_keras.pipelines.length_batches import (
+    TOKENS_PER_BATCH,
+    check_tokens_per_batch,
+    compiled,
+    encode_by_length,
+)
 from glimmer_keras.pipelines.prepare import token_spec
 
-# On real passages, in shards of 1024, these leave 4 to 5 percent of what is computed to padding.
-TOKENS_PER_BATCH = 2048
-LENGTH_STEP = 8
+logger = logging.getLogger("glimmer_keras")
 
 
 class PassageTokens(NamedTuple):
@@ -24,12 +31,49 @@ class PassageTokens(NamedTuple):
     Args:
         ids: int32 `(passages, passage_length)`.
         lengths: int32 `(passages,)`, the end token among them.
-        truncated: How many passages were longer.
+        truncated: Number of passages that were longer.
     """
 
     ids: np.ndarray
     lengths: np.ndarray
     truncated: int
+
+
+# A shard's number, its passages, and their tokens; no tokens if it is written already.
+PreparedShard = tuple[int, list[Passage], PassageTokens | None]
+
+
+@dataclass
+class EncodingReport:
+    """Work and time that encoding took.
+
+    Args:
+        passages: Passages encoded now; those of shards that were written before do not count.
+        tokens: Tokens of these.
+        truncated: Number of these passages that were cut.
+        seconds: Time from the first shard to the last byte written.
+        waited: Seconds of these in which nothing was encoded, for a shard was being written
+            or read.
+    """
+
+    passages: int = 0
+    tokens: int = 0
+    truncated: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    def log(self, passage_length: int) -> None:
+        """Log how much was encoded, and how many passages were cut to `passage_length` tokens."""
+        if self.truncated:
+            logger.warning(
+                "%d of %d passages were cut to %d tokens",
+                self.truncated,
+                self.passages,
+                passage_length,
+            )
+        logger.info(
+            "Encoded %d passages of %d tokens in %.1f s", self.passages, self.tokens, self.seconds
+        )
 
 
 class PassageEncoder:
@@ -44,108 +88,102 @@ class PassageEncoder:
     """
 
     def __init__(self, glimmer: Glimmer, tokens_per_batch: int = TOKENS_PER_BATCH) -> None:
-        if tokens_per_batch < 1:
-            raise ValueError(
-                "`tokens_per_batch` must be at least 1. "
-                f"Received: tokens_per_batch={tokens_per_batch}"
-            )
-        preprocessor, backbone = check_preprocessor(glimmer), glimmer.backbone
+        self.tokens_per_batch = check_tokens_per_batch(tokens_per_batch)
+        preprocessor = check_preprocessor(glimmer)
         self.passage_length = preprocessor.passage_length
-        self.tokens_per_batch = tokens_per_batch
         self._spec = token_spec(preprocessor)
-        self._encode = _compiled_encoder(backbone)
+        self._encode = _compiled_encoder(glimmer.backbone)
 
     def tokenize(self, passages: Sequence[Passage]) -> PassageTokens:
-        """The tokens that the model's preprocessor gives, `Passage.content` being the text."""
-        sequences = self._spec.tokenize([passage.content for passage in passages])
+        """Give the tokens of the model's preprocessor, `Passage.content` being the text."""
         spec = self._spec
+        sequences = spec.tokenize([passage.content for passage in passages])
         return PassageTokens(*pad_tokens(sequences, self.passage_length, spec.end_id, spec.pad_id))
 
     def encode(
         self, tokens: PassageTokens, after_batch: Callable[[int], None] = lambda rows: None
     ) -> list[np.ndarray]:
-        """Memory `(length, dim)` of each passage, in the type that the model computes in.
+        """Compute the memory `(length, dim)` of each passage, in the model's compute type.
 
         Args:
-            tokens: From `tokenize`.
+            tokens: Tokens from `tokenize`.
             after_batch: Called with the number of passages of a batch when it is computed.
         """
         memory: list[np.ndarray] = [np.empty(0)] * len(tokens.ids)
-
-        for rows, states in encode_by_length(
+        batches = encode_by_length(
             tokens.ids, tokens.lengths, self._spec.pad_id, self.tokens_per_batch, self._encode
-        ):
+        )
+        for rows, states in batches:  # states: (rows, batch length, dim)
             for row, passage in zip(rows.tolist(), states, strict=True):
                 memory[row] = passage[: tokens.lengths[row]]
             after_batch(len(rows))
         return memory
 
 
+def encode_shards(
+    encoder: PassageEncoder,
+    shards: Iterable[tuple[int, list[Passage]]],
+    writer: StoreWriter,
+    advance: Callable[[int, bool], None] = lambda passages, computed: None,
+) -> EncodingReport:
+    """Encode and write the shards that are not written yet, each apart from the others.
+
+    While one is encoded, the one before is written and the next is read and tokenised: three
+    are in memory at most.
+
+    Args:
+        encoder: Encoder of the model.
+        shards: Numbers and passages.
+        writer: Writer of the store, which is not completed here.
+        advance: Called with how many more passages are done, and whether they were computed now.
+    """
+    report, started = EncodingReport(), time.perf_counter()
+    prepared = _prepare(encoder, shards, writer)
+    writing: Future[None] | None = None
+
+    def after_batch(passages: int) -> None:
+        advance(passages, True)
+        if writing is not None and writing.done():
+            writing.result()  # An error of the writer ends the work at once.
+
+    def wait_for(future: Future) -> PreparedShard | None:
+        before = time.perf_counter()
+        result = future.result()
+        report.waited += time.perf_counter() - before
+        return result
+
+    with ThreadPoolExecutor(2, thread_name_prefix="encode-corpus") as pool:
+        reading = pool.submit(next, prepared, None)
+        while (shard := wait_for(reading)) is not None:
+            reading = pool.submit(next, prepared, None)
+            number, passages, tokens = shard
+            if tokens is None:
+                advance(len(passages), False)
+                continue
+            memory = encoder.encode(tokens, after_batch)
+            if writing is not None:
+                wait_for(writing)
+            writing = pool.submit(writer.write_shard, number, memory, tokens.lengths, passages)
+            report.passages += len(passages)
+            report.tokens += int(tokens.lengths.sum())
+            report.truncated += tokens.truncated
+            del memory
+        if writing is not None:
+            wait_for(writing)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _prepare(
+    encoder: PassageEncoder, shards: Iterable[tuple[int, list[Passage]]], writer: StoreWriter
+) -> Iterator[PreparedShard]:
+    for number, passages in shards:
+        is_written = writer.done(number, passages)
+        yield number, passages, None if is_written else encoder.tokenize(passages)
+
+
 @lru_cache(maxsize=1)
 def _compiled_encoder(backbone: GlimmerBackbone) -> Callable:
-    """Kept for the last model, so that appending to a store does not compile again."""
+    """Compile the encoder; kept for the last model, so that appending does not compile again."""
     variables = (backbone.token_embedding.embeddings, *backbone.memory_encoder.variables)
     return compiled(backbone.encode_memory, variables, (None, None))
-
-
-def encode_by_length(
-    ids: np.ndarray,
-    lengths: np.ndarray,
-    pad_id: int,
-    tokens_per_batch: int,
-    encode: Callable,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Run token sequences through a model, those of about one length together.
-
-    Args:
-        ids: Integers `(n, length)`.
-        lengths: Integers `(n,)`, tokens without padding.
-        pad_id: Fills up the rest.
-        tokens_per_batch: Tokens that go through together.
-        encode: From `compiled`, of token ids and their mask.
-
-    Yields:
-        The numbers of the sequences of a batch, and the outputs for them.
-    """
-    # What is computed asynchronously is fetched when the next batch is on its way.
-    waiting = None
-    # Where each shape is compiled, a batch has as many rows as its length has room for, if there
-    # are so many.
-    fill_up = keras.backend.backend() == "jax"
-    most = 1 << (len(ids) - 1).bit_length()
-    for rows, room, length in plan_batches(lengths, tokens_per_batch, LENGTH_STEP):
-        size = min(room, most) if fill_up else len(rows)
-        batch = np.full((size, length), pad_id, "int32")
-        width = min(length, ids.shape[1])
-        batch[: len(rows), :width] = ids[rows, :width]
-        sizes = np.zeros(size, "int32")
-        sizes[: len(rows)] = lengths[rows]
-        outputs = encode(batch, padding_mask(sizes, length))
-        if waiting is not None:
-            yield waiting[0], keras.ops.convert_to_numpy(waiting[1])[: len(waiting[0])]
-        waiting = rows, outputs
-    if waiting is not None:
-        yield waiting[0], keras.ops.convert_to_numpy(waiting[1])[: len(waiting[0])]
-
-
-def plan_batches(
-    lengths: np.ndarray, tokens_per_batch: int, step: int
-) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Put sequences of about one length together, the longest first.
-
-    Args:
-        lengths: Integers `(n,)`.
-        tokens_per_batch: At most so many in a batch, if they are not one sequence's.
-        step: Batches are as long as a multiple of it.
-
-    Yields:
-        The numbers of the sequences of a batch, how many have room in it, and its length. The
-        room depends on the length only, and all batches but the last are full.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        length = max(1, -(-int(lengths[order[start]]) // step)) * step
-        size = max(1, tokens_per_batch // length)
-        yield order[start : start + size], size, length
-        start += size

@@ -29,7 +29,7 @@ def relevance_filter(
     min_answer_length: int = 3,
     progress: bool = True,
 ) -> tuple[Task, dict[str, int]]:
-    """The examples that can be learned from what was retrieved for them, for training only.
+    """Choose the examples that can be learned from what was retrieved for them, for training only.
 
     After the relevance sampling of Hofstaetter et al. (2022, arXiv:2207.03030), whose threshold is
     on the confidence that a question's gold passage is relevant. Here an example is kept if one of
@@ -45,10 +45,10 @@ def relevance_filter(
 
     Args:
         task: The examples with their retrieved rows set.
-        corpus: What the rows count in.
+        corpus: The corpus that the rows count in.
         num_passages: How many of the passages to look at; `None` for all that were retrieved.
         min_overlap: Over 0 and up to 1; 1 asks that the shorter passage stands in the other.
-        min_answer_length: Of the normalised answer, at least 1.
+        min_answer_length: Characters of a normalised answer, at least 1.
         progress: Whether to show a progress bar in a terminal.
 
     Returns:
@@ -103,6 +103,7 @@ class _Text:
 def _check(
     task: Task, num_passages: int | None, min_overlap: float, min_answer_length: int
 ) -> np.ndarray:
+    """Check the arguments; give the retrieved rows `(examples, passages)` to look at."""
     if task.retrieved is None:
         raise ValueError(
             f"`task` must have its retrieved rows set. Received: None in {task.name!r}"
@@ -124,25 +125,24 @@ def _check(
 
 
 def _gold_rows(corpus: Corpus, example: Example) -> list[int]:
-    """Rows that any piece of any evidence set points at."""
+    """Look up the rows that any piece of any evidence set points at."""
     pieces = dict.fromkeys(piece for pieces in example.evidence for piece in pieces)
     return list(dict.fromkeys(row for piece in pieces for row in corpus.rows_of(piece)))
 
 
 def _hits(rows: np.ndarray, gold: list[list[int]], passages: int) -> np.ndarray:
-    """Boolean `(examples,)`: whether a retrieved row is among the gold ones of its example."""
+    """Tell whether a retrieved row is among the gold ones of its example, boolean `(examples,)`."""
     if rows.max() >= passages:
         raise ValueError(
             f"`task` must be retrieved from `corpus`, of {passages} passages. "
             f"Received: row {rows.max()}"
         )
-    return np.array(
-        [not set(each).isdisjoint(row.tolist()) for row, each in zip(rows, gold, strict=True)]
-    )
+    pairs = zip(rows, gold, strict=True)
+    return np.array([not set(gold_rows).isdisjoint(row.tolist()) for row, gold_rows in pairs])
 
 
 def _overlap(text_of: Callable[[int], _Text], row: int, texts: list[_Text]) -> float:
-    """The greatest share of trigrams that a text of the same page has in common with a row's."""
+    """Find the greatest share of trigrams that a text of the same page shares with a row's."""
     gold = text_of(row)
     shares = [0.0]
     for text in texts:
@@ -153,6 +153,7 @@ def _overlap(text_of: Callable[[int], _Text], row: int, texts: list[_Text]) -> f
 
 
 def _holds_answer(texts: list[_Text], answers: tuple[str, ...], min_length: int) -> bool:
+    """Tell whether an answer that is a reason stands in one of the texts."""
     normalised = {normalize_answer(answer) for answer in answers} - TELL_NOTHING
     return any(
         f" {answer} " in text.words

@@ -1,18 +1,23 @@
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import keras
 import numpy as np
 
 from glimmer_keras.models import TextEmbedder, embedder_fingerprint
-from glimmer_keras.pipelines.compiled import compiled
-from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH, encode_by_length
+from glimmer_keras.pipelines.length_batches import (
+    TOKENS_PER_BATCH,
+    check_tokens_per_batch,
+    compiled,
+    encode_by_length,
+)
 
 
 class TextVectors:
     """Computes the vectors of texts, questions or passages, little of it padding.
 
     Args:
-        embedder: With a preprocessor, to whose `sequence_length` texts are cut.
+        embedder: An embedder with a preprocessor, to whose `sequence_length` texts are cut.
         tokens_per_batch: Tokens that go through it together, padding among them.
 
     Example:
@@ -23,25 +28,16 @@ class TextVectors:
     def __init__(self, embedder: TextEmbedder, tokens_per_batch: int = TOKENS_PER_BATCH) -> None:
         if embedder.preprocessor is None:
             raise ValueError("`embedder` must have a preprocessor. Received: preprocessor=None")
-        if tokens_per_batch < 1:
-            raise ValueError(
-                "`tokens_per_batch` must be at least 1. "
-                f"Received: tokens_per_batch={tokens_per_batch}"
-            )
         self.dim: int = embedder.dim
         self.fingerprint: str = embedder_fingerprint(embedder)
-        self.tokens_per_batch = tokens_per_batch
+        self.tokens_per_batch = check_tokens_per_batch(tokens_per_batch)
         self._preprocessor = embedder.preprocessor
-
-        def embed(ids, mask):
-            return embedder({"token_ids": ids, "padding_mask": mask}, training=False)
-
-        self._embed = compiled(embed, embedder.variables, (None, None))
+        self._embed = _compiled_embedder(embedder)
 
     def __call__(
         self, texts: Sequence[str], after_batch: Callable[[int], None] = lambda rows: None
     ) -> np.ndarray:
-        """float32 vectors `(texts, dim)`.
+        """Compute float32 vectors `(texts, dim)`.
 
         Args:
             texts: Any number of strings.
@@ -51,14 +47,23 @@ class TextVectors:
         if not len(texts):
             return vectors
         inputs = self._preprocessor(list(texts))
-        ids, mask = (
+        ids, mask = (  # (texts, sequence_length)
             keras.ops.convert_to_numpy(inputs[name]) for name in ("token_ids", "padding_mask")
         )
         lengths = mask.astype("int32").sum(axis=1)
         pad_id = self._preprocessor.tokenizer.pad_token_id
-        for rows, found in encode_by_length(
-            ids, lengths, pad_id, self.tokens_per_batch, self._embed
-        ):
-            vectors[rows] = found
+        batches = encode_by_length(ids, lengths, pad_id, self.tokens_per_batch, self._embed)
+        for rows, embedded in batches:
+            vectors[rows] = embedded
             after_batch(len(rows))
         return vectors
+
+
+@lru_cache(maxsize=1)
+def _compiled_embedder(embedder: TextEmbedder) -> Callable:
+    """Compile an embedder; kept for the last one, so that the next index does not compile again."""
+
+    def embed(ids, mask):
+        return embedder({"token_ids": ids, "padding_mask": mask}, training=False)
+
+    return compiled(embed, embedder.variables, (None, None))

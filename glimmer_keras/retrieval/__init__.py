@@ -1,4 +1,7 @@
-"""First-stage retrieval: from a question to the rows of a corpus."""
+"""First-stage retrieval: from a question to the rows of a corpus.
+
+It ranks texts and vectors that come from elsewhere; no model embeds anything here.
+"""
 
 from glimmer_keras.retrieval.bm25_retriever import BM25Retriever as BM25Retriever
 from glimmer_keras.retrieval.dense_retriever import DenseRetriever as DenseRetriever

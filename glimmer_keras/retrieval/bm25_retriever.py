@@ -13,7 +13,7 @@ VERSION = 1
 
 
 class HasText(Protocol):
-    """What is indexed of a passage."""
+    """A passage with the fields that are indexed."""
 
     @property
     def title(self) -> str: ...
@@ -29,7 +29,7 @@ class BM25Retriever:
 
     Args:
         index: A `bm25s.BM25`.
-        fingerprint: Of the corpus it was built from.
+        fingerprint: Fingerprint of the corpus that it was built from.
 
     Example:
         retriever = BM25Retriever.build(corpus, fingerprint=corpus.fingerprint)
@@ -48,7 +48,6 @@ class BM25Retriever:
         k1: float = 0.9,
         b: float = 0.4,
         fingerprint: str = "",
-        show_progress: bool = False,
     ) -> BM25Retriever:
         """Index passages; row `i` of what a search returns is `passages[i]`.
 
@@ -57,8 +56,7 @@ class BM25Retriever:
             k1: How much a repeated word counts, at least 0. The default, and that of `b`, is
                 Pyserini's, meant for passages.
             b: How much the length of a passage counts, from 0 to 1.
-            fingerprint: Of the corpus, kept with the index and compared by `load`.
-            show_progress: Whether to show progress bars.
+            fingerprint: Fingerprint of the corpus, kept with the index and compared by `load`.
         """
         import bm25s
 
@@ -66,39 +64,32 @@ class BM25Retriever:
             raise ValueError(f"`k1` must be at least 0. Received: k1={k1}")
         if not 0 <= b <= 1:
             raise ValueError(f"`b` must be from 0 to 1. Received: b={b}")
-        words = _words((f"{passage.title} {passage.text}" for passage in passages), show_progress)
+        words = _words(f"{passage.title} {passage.text}" for passage in passages)
         if not words:
             raise ValueError("`passages` must hold at least one passage. Received: 0 passages")
         if not any(words):
             raise ValueError("`passages` must hold a word to search for. Received: none")
         index = bm25s.BM25(k1=k1, b=b, backend="numpy")
-        index.index(words, show_progress=show_progress)
+        index.index(words, show_progress=False)
         return cls(index, fingerprint)
 
     @property
-    def num_passages(self) -> int:
-        return int(self._index.scores["num_docs"])
-
-    @property
     def settings(self) -> dict[str, str | float]:
-        """What the ranking depends on besides the passages."""
+        """Settings that the ranking depends on besides the passages."""
         return {"name": "bm25", "k1": self._index.k1, "b": self._index.b}
 
     def __len__(self) -> int:
-        return self.num_passages
+        return int(self._index.scores["num_docs"])
 
     def __repr__(self) -> str:
-        return f"BM25Retriever({self.num_passages} passages, {len(self._index.vocab_dict)} words)"
+        return f"BM25Retriever({len(self)} passages, {len(self._index.vocab_dict)} words)"
 
-    def search(
-        self, queries: Sequence[str], k: int, *, show_progress: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The best passages for each query.
+    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the best passages for each query.
 
         Args:
             queries: Any number of strings.
             k: Number of passages, at least 1.
-            show_progress: Whether to show a progress bar.
 
         Returns:
             int32 rows and float32 scores `(queries, k)`, the best first. Passages that share no
@@ -111,14 +102,14 @@ class BM25Retriever:
             raise ValueError(f"`k` must be at least 1. Received: k={k}")
         rows = np.full((len(queries), k), -1, dtype="int32")
         scores = np.zeros((len(queries), k), dtype="float32")
-        kept = min(k, self.num_passages)
-        for number, words in enumerate(_words(list(queries), show_progress)):
+        count = min(k, len(self))
+        for number, words in enumerate(_words(list(queries))):
             # What has no words is given an empty one, which need not be in the index.
-            known = self._index.get_tokens_ids([word for word in words if word])
-            found = self._index.get_scores_from_ids(known)
-            best = top_rows(found, kept)
-            rows[number, :kept] = best
-            scores[number, :kept] = found[best]
+            token_ids = self._index.get_tokens_ids([word for word in words if word])
+            passage_scores = self._index.get_scores_from_ids(token_ids)  # (passages,)
+            best = top_rows(passage_scores, count)
+            rows[number, :count] = best
+            scores[number, :count] = passage_scores[best]
         return rows, scores
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -132,14 +123,14 @@ class BM25Retriever:
             raise FileExistsError(
                 f"`path` must not exist, or `overwrite` be set. Received: path={str(path)!r}"
             )
-        manifest = {"num_passages": self.num_passages, "fingerprint": self.fingerprint}
+        manifest = {"num_passages": len(self), "fingerprint": self.fingerprint}
         with new_folder(path, replace=overwrite, alone=False) as work:
             self._index.save(work, show_progress=False, allow_pickle=False)
             write_manifest(work, manifest, VERSION)
 
     @staticmethod
     def is_index(path: str | Path) -> bool:
-        """Whether a folder holds what `save` wrote, of this format or another."""
+        """Tell whether a folder holds what `save` wrote, of this format or another."""
         return all((Path(path) / name).is_file() for name in (MANIFEST, "params.index.json"))
 
     @classmethod
@@ -148,7 +139,8 @@ class BM25Retriever:
 
         Args:
             path: The folder.
-            fingerprint: Of the corpus that the rows shall count in; `None` for no comparison.
+            fingerprint: Fingerprint of the corpus that the rows shall count in; `None` for no
+                comparison.
 
         Raises:
             FileNotFoundError: If `path` holds no complete index.
@@ -167,16 +159,23 @@ class BM25Retriever:
             )
         index = bm25s.BM25.load(path, mmap=True, load_vocab=True, allow_pickle=False)
         retriever = cls(index, manifest["fingerprint"])
-        if retriever.num_passages != manifest["num_passages"]:
+        if len(retriever) != manifest["num_passages"]:
             raise ValueError(
-                f"{path}: must hold {manifest['num_passages']} passages. "
-                f"Received: {retriever.num_passages}"
+                f"{path}: must hold {manifest['num_passages']} passages. Received: {len(retriever)}"
             )
         return retriever
 
 
 def top_rows(scores: np.ndarray, k: int) -> np.ndarray:
-    """Indices of the `k` greatest scores `(passages,)`, best first, ties to the lower index."""
+    """Find the greatest scores, ties going to the lower row.
+
+    Args:
+        scores: Floats `(passages,)`.
+        k: How many to find, at most `passages`.
+
+    Returns:
+        Integers `(k,)`, rows of the scores, the best first.
+    """
     if k < len(scores):
         least = np.partition(scores, -k)[-k]
         above = np.flatnonzero(scores > least)
@@ -187,9 +186,10 @@ def top_rows(scores: np.ndarray, k: int) -> np.ndarray:
     return candidates[np.argsort(-scores[candidates], kind="stable")]
 
 
-def _words(texts: Iterable[str], show_progress: bool) -> list[list[str]]:
+def _words(texts: Iterable[str]) -> list[list[str]]:
+    """Split each text into its words, English stop words left out."""
     import bm25s
 
     return bm25s.tokenize(
-        texts, stopwords="en", return_ids=False, show_progress=show_progress, allow_empty=False
+        texts, stopwords="en", return_ids=False, show_progress=False, allow_empty=False
     )

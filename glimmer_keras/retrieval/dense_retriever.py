@@ -27,8 +27,8 @@ class DenseRetriever:
             one, or a `VectorStore` or TensorStore, whose rows are read for each exact search.
         encode: Gives vectors `(n, dim)` of `n` questions, as `pipelines.TextVectors` does.
         index: Searched in place of the vectors, approximately if it is of that kind.
-        fingerprint: Of the passages.
-        encoder_fingerprint: Of what made the vectors.
+        fingerprint: Fingerprint of the passages.
+        encoder_fingerprint: Fingerprint of what made the vectors.
 
     Example:
         retriever = DenseRetriever(vectors, encode)
@@ -61,24 +61,20 @@ class DenseRetriever:
         self.encode = encode
 
     @property
-    def num_passages(self) -> int:
-        return int(self.vectors.shape[0])
-
-    @property
     def settings(self) -> dict[str, str]:
-        """What the ranking depends on besides the passages."""
+        """Settings that the ranking depends on besides the passages."""
         search = EXACT if self.index is None else self.index.settings
         return {"name": "dense", "encoder": self.encoder_fingerprint, "search": search}
 
     def __len__(self) -> int:
-        return self.num_passages
+        return int(self.vectors.shape[0])
 
     def __repr__(self) -> str:
-        way = "exact" if self.index is None else "by FAISS"
-        return f"DenseRetriever({self.num_passages} passages x {self.vectors.shape[1]}, {way})"
+        search = "exact" if self.index is None else "by FAISS"
+        return f"DenseRetriever({len(self)} passages x {self.vectors.shape[1]}, {search})"
 
     def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best passages for each query.
+        """Find the best passages for each query.
 
         Args:
             queries: Any number of strings.
@@ -114,7 +110,7 @@ class DenseRetriever:
         """
         store = VectorStore.create(
             path,
-            self.num_passages,
+            len(self),
             self.vectors.shape[1],
             np.dtype(self.vectors.dtype).name,
             fingerprint=self.fingerprint,
@@ -147,9 +143,11 @@ class DenseRetriever:
             encode: Gives vectors of questions.
             index: `"exact"`, or a `factory` of `FaissIndex.build`, such as `"HNSW32"`. It is
                 built the first time, and kept beside the vectors.
-            parameters: Of searches, see `FaissIndex`.
-            fingerprint: Of the passages that the rows shall count in; `None` for no comparison.
-            encoder_fingerprint: Of the encoder that questions have; `None` for no comparison.
+            parameters: Parameters of searches, see `FaissIndex`.
+            fingerprint: Fingerprint of the passages that the rows shall count in; `None` for no
+                comparison.
+            encoder_fingerprint: Fingerprint of the encoder that questions have; `None` for no
+                comparison.
             in_memory: Whether all vectors are read now, as float32; otherwise an exact search
                 reads them, each time.
 
@@ -159,28 +157,29 @@ class DenseRetriever:
                 damaged.
         """
         store = VectorStore.open(path)
-        kept = store.manifest
-        if fingerprint not in (None, kept["fingerprint"]):
+        manifest = store.manifest
+        if fingerprint not in (None, manifest["fingerprint"]):
             raise ValueError(
                 f"{store.path}: must be built from the corpus of fingerprint {fingerprint!r}. "
-                f"Received: {kept['fingerprint']!r}"
+                f"Received: {manifest['fingerprint']!r}"
             )
-        if encoder_fingerprint not in (None, kept["encoder_fingerprint"]):
+        if encoder_fingerprint not in (None, manifest["encoder_fingerprint"]):
             raise ValueError(
                 f"{store.path}: must be built with the encoder of fingerprint "
-                f"{encoder_fingerprint!r}. Received: {kept['encoder_fingerprint']!r}"
+                f"{encoder_fingerprint!r}. Received: {manifest['encoder_fingerprint']!r}"
             )
         searched = None if index == EXACT else _kept_index(store, index, parameters)
         return cls(
             _in_memory(store) if in_memory and searched is None else store,
             encode,
             searched,
-            fingerprint=kept["fingerprint"],
-            encoder_fingerprint=kept["encoder_fingerprint"],
+            fingerprint=manifest["fingerprint"],
+            encoder_fingerprint=manifest["encoder_fingerprint"],
         )
 
 
 def _in_memory(store: VectorStore) -> np.ndarray:
+    """Read all vectors as float32 `(passages, dim)`."""
     vectors = np.empty(store.shape, "float32")
     for start in range(0, len(vectors), BLOCK):
         vectors[start : start + BLOCK] = store[start : start + BLOCK]
@@ -188,6 +187,7 @@ def _in_memory(store: VectorStore) -> np.ndarray:
 
 
 def _kept_index(store: VectorStore, factory: str, parameters: str) -> FaissIndex:
+    """Load the index that is kept beside the vectors, or build and keep it."""
     name = f"faiss/{factory}"
     content = store.read_file(name)
     if content is not None:
@@ -198,12 +198,15 @@ def _kept_index(store: VectorStore, factory: str, parameters: str) -> FaissIndex
 
 
 def search_exactly(vectors: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """int32 rows and float32 scores `(queries, k)` of the greatest inner products.
+    """Find the greatest inner products.
 
     Args:
         vectors: Floats `(passages, dim)`, read in slices of rows.
         queries: float32 `(queries, dim)`.
         k: Number of passages; missing ones are row -1 with score 0.
+
+    Returns:
+        int32 rows and float32 scores `(queries, k)`.
     """
     rows = np.full((len(queries), k), -1, "int32")
     scores = np.full((len(queries), k), -np.inf, "float32")
@@ -211,12 +214,12 @@ def search_exactly(vectors: Any, queries: np.ndarray, k: int) -> tuple[np.ndarra
         stop = min(start + BLOCK, vectors.shape[0])
         block = np.asarray(vectors[start:stop]).astype("float32", copy=False)
         for first in range(0, len(queries), QUERIES):
-            part = queries[first : first + QUERIES] @ block.T
-            for number, found in enumerate(part, first):
-                best = top_rows(found, min(k, len(found)))
-                both = np.concatenate([scores[number], found[best]])
+            products = queries[first : first + QUERIES] @ block.T  # (queries, rows of the block)
+            for number, block_scores in enumerate(products, first):
+                best = top_rows(block_scores, min(k, len(block_scores)))
+                both = np.concatenate([scores[number], block_scores[best]])
                 # Stable, and the rows before are lower: equal scores go to the lower row.
-                kept = np.argsort(-both, kind="stable")[:k]
-                scores[number] = both[kept]
-                rows[number] = np.concatenate([rows[number], best + start])[kept]
+                order = np.argsort(-both, kind="stable")[:k]
+                scores[number] = both[order]
+                rows[number] = np.concatenate([rows[number], best + start])[order]
     return rows, np.where(rows < 0, np.float32(0), scores)

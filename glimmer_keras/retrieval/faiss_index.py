@@ -16,9 +16,9 @@ class FaissIndex:
 
     Args:
         index: A `faiss.Index`.
-        factory: What it is, as FAISS writes it.
-        parameters: Of searches, as FAISS writes them: `"efSearch=64"` for HNSW, `"nprobe=16"`
-            for IVF. More finds more and takes longer. Empty for FAISS's own.
+        factory: Description of the index, as FAISS writes it.
+        parameters: Parameters of searches, as FAISS writes them: `"efSearch=64"` for HNSW,
+            `"nprobe=16"` for IVF. More finds more and takes longer. Empty for FAISS's own.
 
     Example:
         index = FaissIndex.build(vectors, "HNSW32", "efSearch=64")
@@ -44,7 +44,7 @@ class FaissIndex:
         Args:
             vectors: Floats `(passages, dim)`: an array, or what gives one for a slice of rows.
             factory: As FAISS writes it: `"Flat"` (exact), `"HNSW32"`, `"IVF1024,Flat"` ...
-            parameters: Of searches.
+            parameters: Parameters of searches.
 
         Raises:
             ImportError: If FAISS is not installed.
@@ -67,7 +67,7 @@ class FaissIndex:
 
     @classmethod
     def check(cls, factory: str, dim: int, parameters: str = "") -> FaissIndex:
-        """An empty index, or what `build` would raise before there are vectors."""
+        """Make an empty index, or raise what `build` would raise before there are vectors."""
         faiss = _faiss()
         try:
             index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
@@ -82,10 +82,17 @@ class FaissIndex:
         return int(self._index.ntotal)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """int32 rows and float32 scores `(queries, k)` for vectors `(queries, dim)`.
+        """Find the vectors of the greatest inner products.
 
         Equal scores go to the lower row, of those that FAISS has found. What it has not found is
         row -1 with score 0.
+
+        Args:
+            queries: Floats `(queries, dim)`.
+            k: Number of vectors for each.
+
+        Returns:
+            int32 rows and float32 scores `(queries, k)`.
         """
         scores, rows = self._index.search(np.ascontiguousarray(queries, "float32"), k)
         order = np.lexsort((rows, -scores), axis=-1)
@@ -93,12 +100,12 @@ class FaissIndex:
         return rows, np.where(rows < 0, 0, np.take_along_axis(scores, order, -1))
 
     def to_bytes(self) -> bytes:
-        """As FAISS writes it."""
+        """Write the index as FAISS does."""
         return _faiss().serialize_index(self._index).tobytes()
 
     @classmethod
     def from_bytes(cls, content: bytes, factory: str, parameters: str = "") -> FaissIndex:
-        """What `to_bytes` gave; FAISS does not check it, so it must come from there."""
+        """Read what `to_bytes` gave; FAISS does not check it, so it must come from there."""
         index = _faiss().deserialize_index(np.frombuffer(content, "uint8"))
         return cls(index, factory, parameters)
 

@@ -11,7 +11,13 @@ class Retriever(Protocol):
         """Number of passages; rows count from 0 to one less."""
 
     def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
-        """int32 rows and float32 scores `(queries, k)`, the best first.
+        """Find the best passages for each query.
 
-        Where there are fewer than `k` passages, the rest is row -1 with score 0.
+        Args:
+            queries: Any number of strings.
+            k: Number of passages, at least 1.
+
+        Returns:
+            int32 rows and float32 scores `(queries, k)`, the best first. Where there are fewer
+            than `k` passages, the rest is row -1 with score 0.
         """

@@ -85,8 +85,8 @@ class VectorStore:
             num_passages: Number of vectors, at least 1.
             dim: Width of a vector.
             dtype: `"float16"` or `"float32"`.
-            fingerprint: Of the passages.
-            encoder_fingerprint: Of what makes their vectors.
+            fingerprint: Fingerprint of the passages.
+            encoder_fingerprint: Fingerprint of what makes their vectors.
 
         Raises:
             FileExistsError: If there are vectors of other passages, another encoder or type, or
@@ -150,13 +150,13 @@ class VectorStore:
         return bool(self.manifest["complete"])
 
     def missing_chunks(self) -> list[slice]:
-        """Rows of each chunk that is not written yet, in their order."""
+        """List the rows of each chunk that is not written yet, in their order."""
         parts = [key.split("/") for key in self._files.keys("vectors/c/")]
-        there = {int(part[2]) for part in parts if part[3:] == ["0"]}
+        written = {int(part[2]) for part in parts if part[3:] == ["0"]}
         return [
             slice(start, min(start + CHUNK, len(self)))
             for start in range(0, len(self), CHUNK)
-            if start // CHUNK not in there
+            if start // CHUNK not in written
         ]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
@@ -195,22 +195,22 @@ class VectorStore:
         self._files.write(name, hashlib.sha256(content).digest() + content)
 
     def read_file(self, name: str) -> bytes | None:
-        """What `write_file` kept, or `None`.
+        """Read what `write_file` kept, `None` if there is nothing.
 
         Raises:
             ValueError: If it is damaged.
         """
-        kept, _ = self._files.read(name)
-        if kept is None:
+        stored, _ = self._files.read(name)
+        if stored is None:
             return None
-        digest, content = kept[:32], kept[32:]
+        digest, content = stored[:32], stored[32:]
         if hashlib.sha256(content).digest() != digest:
             raise ValueError(f"{self.path}/{name} is damaged: its checksum is another")
         return content
 
 
 def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What is known of the vectors at a path, complete or not; `None` where there are none."""
+    """Read the manifest of vectors at a path, complete or not; `None` where there are none."""
     files = Location(path)
     encoded, _ = files.read(MANIFEST)
     if encoded is None:
@@ -220,7 +220,11 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def check_vectors(vectors: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The vectors in a type, if they are finite in it."""
+    """Cast vectors `(n, dim)` to a type.
+
+    Raises:
+        ValueError: If they are not finite in it.
+    """
     with np.errstate(over="ignore"):
         cast = np.asarray(vectors).astype(dtype)
     if not np.isfinite(cast).all():

@@ -12,7 +12,7 @@ Outputs = dict[str, tf.Tensor]
 
 
 def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
-    """A traceable function of question token ids and mask, passage memory and mask.
+    """Make a traceable function of question token ids and mask, passage memory and mask.
 
     It reads, answers token by token until all answers have ended, and scores them; see `export`
     for its outputs.
@@ -35,13 +35,13 @@ def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
         answer = glimmer.answer_from(inputs, outputs, stop, projected, sampler)
         token_ids, mask = answer["decoder_token_ids"], answer["decoder_padding_mask"]
         lengths = tf.reduce_sum(tf.cast(mask[:, 1:], "int32"), axis=1)
-        found = {
+        reply = {
             "answer_token_ids": tf.where(mask, token_ids, tokenizer.pad_token_id)[:, 1:],
             "answer_lengths": lengths,
             "log_probability": log_probability(token_ids, mask, tf.reduce_max(lengths), projected),
         }
         scores = ("passage_scores", "selected_passages")
-        return found | {name: answer[name] for name in scores if name in answer}
+        return reply | {name: answer[name] for name in scores if name in answer}
 
     def log_probability(token_ids, mask, longest, projected):
         # One pass over all tokens, as far as the longest answer goes.
@@ -54,7 +54,7 @@ def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
 
 
 def ranking(glimmer: Glimmer) -> Callable[..., Outputs]:
-    """As `answering`, but only as far as the scores."""
+    """Make a function as `answering` does, which goes only as far as the scores."""
 
     @_function
     def rank(question, question_mask, memory, memory_mask):

@@ -11,15 +11,16 @@ _tracing = threading.RLock()
 
 @contextmanager
 def core_ops() -> Iterator[None]:
-    """While functions are traced: no ops that only XLA registers.
+    """Have functions that are traced use no ops that only XLA registers.
 
-    Keras's `slice_update`, in the decoder's cache and in KerasHub's samplers, is an op of XLA,
-    which a server may lack. Other threads keep it; one that traces too waits for its turn.
+    Keras's `slice_update`, in the decoder's cache and in KerasHub's samplers, is an op of XLA on
+    TensorFlow (as of Keras 3.15.1), which a server may lack. Other threads keep it; one that
+    traces too waits for its turn.
     """
 
     def update(*args: Any, **kwargs: Any) -> Any:
-        here = threading.get_ident() == tracing
-        return (slice_update if here else original)(*args, **kwargs)
+        is_tracing = threading.get_ident() == tracing
+        return (slice_update if is_tracing else original)(*args, **kwargs)
 
     with _tracing:
         original, tracing = keras.ops.slice_update, threading.get_ident()
@@ -31,7 +32,7 @@ def core_ops() -> Iterator[None]:
 
 
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> tf.Tensor:
-    """As `keras.ops.slice_update`, where `updates` is one place of one axis and all of the rest."""
+    """Do as `keras.ops.slice_update`, where `updates` is one place of one axis, whole on others."""
     shapes = zip(inputs.shape, updates.shape, strict=True)
     axes = [axis for axis, (size, updated) in enumerate(shapes) if size != updated]
     if not axes:

@@ -8,6 +8,7 @@ from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.serving.memory_table import table_bytes
 from glimmer_keras.serving.settings import Settings
 
+ASSETS = "assets.extra"  # where a SavedModel has what is not of its graph
 DESCRIPTION = "serving.json"
 TOKENIZER = "vocabulary.spm"
 PASSAGES = "passages.jsonl"
@@ -20,7 +21,7 @@ def describe(
     store: MemoryStore | None,
     functions: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What a client has to know of an export, as plain values.
+    """Give what a client has to know of an export, as plain values.
 
     Args:
         glimmer: The model.

@@ -1,34 +1,13 @@
-import json
-import logging
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from glimmer_keras.memory import MemoryStore
-from glimmer_keras.models import Glimmer, memory_fingerprint
-from glimmer_keras.models.fingerprint import check_preprocessor
-from glimmer_keras.serving.core_ops import core_ops
-from glimmer_keras.serving.description import DESCRIPTION, PASSAGES, TOKENIZER, VERSION, describe
-from glimmer_keras.serving.memory_table import MemoryTable, table_bytes
+from glimmer_keras.models import Glimmer
 from glimmer_keras.serving.other_backend import export_from_other_backend
-from glimmer_keras.serving.settings import Settings
-from glimmer_keras.serving.signatures import Signature, core_signatures
-from glimmer_keras.serving.text_signatures import text_signatures
-from glimmer_keras.serving.version_directory import text_version_path, version_path
-from glimmer_keras.serving.warmup import WARMUP, write_warmup
-from glimmer_keras.utils.files import new_folder
-from glimmer_keras.utils.manifest import write_manifest
-
-logger = logging.getLogger("glimmer_keras")
-
-MAX_TABLE_BYTES = 8 * 2**30
-TEXT_WARNING = (
-    "%s needs the SentencePiece ops of tensorflow-text: TensorFlow Serving carries its version "
-    "2.12.1, and may not load what a later one wrote. Tokenising in the client works everywhere"
-)
+from glimmer_keras.serving.saved_model import MAX_TABLE_BYTES, plan_export, write_versions
 
 
 def export(
@@ -96,88 +75,15 @@ def export(
             large, or a number does not fit. Nothing has been done then.
         FileExistsError: If the version exists.
     """
-    check_preprocessor(glimmer)
-    target = version_path(path)
-    text_target = text_version_path(target) if text else None
-    settings = Settings.of(glimmer, beam_size, num_passages, memory_dtype)
-    if store is not None:
-        check_store(glimmer, store, max_table_bytes, force)
-    if keras.backend.backend() != "tensorflow":
-        options = {
-            "beam_size": beam_size,
-            "num_passages": num_passages,
-            "memory_dtype": memory_dtype,
-            "text": text,
-            "max_table_bytes": max_table_bytes,
-            "force": force,
-        }
-        return export_from_other_backend(glimmer, target, store, options)
-
-    with ExitStack() as versions:
-        # What is entered last gets its name first: of two, the one that tells the next version.
-        text_work = text_target and versions.enter_context(new_folder(text_target))
-        work = versions.enter_context(new_folder(target))
-        table = None
-        if store is not None:
-            table = MemoryTable(store, progress=True)
-        signatures = core_signatures(glimmer, settings, table)
-        write(work, glimmer, settings, store, table, signatures)
-        if text_work is not None:
-            logger.warning(TEXT_WARNING, text_target)
-            signatures = text_signatures(glimmer.preprocessor, signatures)
-            write(text_work, glimmer, settings, store, table, signatures)
-    for written in (target, text_target):
-        if written is not None:
-            files = [file for file in written.rglob("*") if file.is_file()]
-            logger.info("Exported %s, %.1f MB", written, sum(f.stat().st_size for f in files) / 1e6)
-    return target
-
-
-def check_store(glimmer: Glimmer, store: MemoryStore, max_table_bytes: int, force: bool) -> None:
-    """Refuse a store that cannot be the table, and tell how large it is."""
-    store.check_made_with(memory_fingerprint(glimmer))
-    if not len(store):
-        raise ValueError(f"`store` must hold at least one passage. Received: {store!r}")
-    size = table_bytes(store)
-    if size > max_table_bytes and not force:
-        raise ValueError(
-            f"The table of {len(store)} passages takes {size / 2**30:.2f} GiB, and "
-            f"`max_table_bytes` allows {max_table_bytes / 2**30:.2f} GiB; `force` lifts it. "
-            f"Received: {store!r}"
-        )
-    logger.info("The table of %d passages takes %.1f MB", len(store), size / 1e6)
-
-
-def write(
-    path: Path,
-    glimmer: Glimmer,
-    settings: Settings,
-    store: MemoryStore | None,
-    table: MemoryTable | None,
-    signatures: Mapping[str, Signature],
-) -> None:
-    """Write all files of one version."""
-    archive = keras.export.ExportArchive()
-    if any("questions" in signature.inputs for signature in signatures.values()):
-        tokenizer = glimmer.preprocessor.tokenizer
-        tokenizer.set_proto(tokenizer.proto)  # its resource may be lost: see the preprocessor
-        tokenizer.build(None)
-        archive.track(tokenizer)
-    with core_ops():
-        functions = {
-            name: archive.add_endpoint(name, signature.run, [signature.inputs])
-            for name, signature in signatures.items()
-        }
-        archive.write_out(str(path), verbose=False)
-        traced = {name: function.get_concrete_function() for name, function in functions.items()}
-    folder = path / "assets.extra"
-    folder.mkdir()
-    description = describe(glimmer, settings, store, traced)
-    write_manifest(folder, description, VERSION, DESCRIPTION)
-    (folder / TOKENIZER).write_bytes(glimmer.preprocessor.tokenizer.proto)
-    write_warmup(folder / WARMUP, {name: s.inputs for name, s in signatures.items()})
-    if table is not None:
-        with (folder / PASSAGES).open("w", encoding="utf-8") as file:
-            for passage in table.passages:
-                row = {"id": passage.id, "title": passage.title, "text": passage.text}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    options: dict[str, Any] = {
+        "beam_size": beam_size,
+        "num_passages": num_passages,
+        "memory_dtype": memory_dtype,
+        "text": text,
+        "max_table_bytes": max_table_bytes,
+        "force": force,
+    }
+    plan = plan_export(glimmer, path, store, **options)
+    if keras.backend.backend() == "tensorflow":
+        return write_versions(plan)
+    return export_from_other_backend(glimmer, plan.target, store, options)

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -7,11 +6,9 @@ from typing import Any
 import keras_hub
 
 from glimmer_keras.data import Corpus, Passage, TokenSpec
-from glimmer_keras.serving.description import DESCRIPTION, VERSION
+from glimmer_keras.serving.description import ASSETS, DESCRIPTION, VERSION
 from glimmer_keras.serving.version_directory import newest_version
-from glimmer_keras.utils.manifest import read_manifest
-
-ASSETS = "assets.extra"
+from glimmer_keras.utils.manifest import read_manifest, sha256
 
 
 class Exported:
@@ -39,7 +36,7 @@ class Exported:
             folder, "an export", VERSION, name=DESCRIPTION
         )
         proto = (folder / self.description["tokenizer"]).read_bytes()
-        digest = hashlib.sha256(proto).hexdigest()
+        digest = sha256(proto)
         if digest != self.description["fingerprint"]["tokenizer"]:
             raise ValueError(f"{folder}: the tokenizer is not that of the model. SHA-256: {digest}")
         self.tokenizer = keras_hub.models.T5Tokenizer(proto)
@@ -54,16 +51,16 @@ class Exported:
 
     @property
     def name(self) -> str:
-        """What a server calls the model if it is told nothing else: the name of `DIR`."""
+        """The name of `DIR`, by which a server calls the model unless it has another."""
         return self.folder.parent.parent.name
 
     @property
     def version(self) -> int | None:
-        """Its number, `None` in a copy of the assets alone."""
+        """The number of the version, `None` in a copy of the assets alone."""
         number = self.folder.parent.name
         return int(number) if number.isdecimal() and self.folder.name == ASSETS else None
 
     def table(self) -> Corpus:
-        """The passages of the table, row by row."""
+        """Read the passages of the table, row by row."""
         with (self.folder / self.description["table"]["file"]).open(encoding="utf-8") as lines:
             return Corpus([Passage(**json.loads(line)) for line in lines])

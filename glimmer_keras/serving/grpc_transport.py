@@ -32,7 +32,7 @@ class GrpcTransport:
         retries: int,
         credentials: Any = None,
     ) -> None:
-        check_extra()
+        check_extra("grpc", "tensorflow_serving")
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -45,7 +45,14 @@ class GrpcTransport:
         self._model, self._version = model, version
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Raises `ValueError`, `TimeoutError`, `ConnectionError` or `RuntimeError`."""
+        """Run a signature.
+
+        Raises:
+            ValueError: If the server refuses the request.
+            TimeoutError: If there is no answer before the deadline.
+            ConnectionError: If the server is not there, or has too much to do.
+            RuntimeError: If the server fails.
+        """
         from tensorflow_serving.apis import predict_pb2
 
         request = predict_pb2.PredictRequest()
@@ -67,14 +74,15 @@ class GrpcTransport:
         return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
     def close(self) -> None:
+        """Close the connection."""
         self._channel.close()
 
     def _raise(self, code: str, details: str, error: Exception) -> None:
-        said = f"{self._url}: {code}: {details}"
+        message = f"{self._url}: {code}: {details}"
         if code in REFUSED or "larger than max" in details:
-            raise ValueError(said) from error
+            raise ValueError(message) from error
         if code in ("UNAVAILABLE", "RESOURCE_EXHAUSTED"):
             raise Busy(f"{code}: {details}") from error
         if code == "DEADLINE_EXCEEDED":
-            raise TimeoutError(f"{said}; `deadline` is {self._deadline} s") from error
-        raise RuntimeError(said) from error
+            raise TimeoutError(f"{message}; `deadline` is {self._deadline} s") from error
+        raise RuntimeError(message) from error

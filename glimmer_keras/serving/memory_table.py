@@ -1,7 +1,7 @@
 import tensorflow as tf
 
 from glimmer_keras.memory import MemoryStore, StoredPassage
-from glimmer_keras.pipelines.check_passages import in_chunks
+from glimmer_keras.utils.chunks import in_chunks
 from glimmer_keras.utils.progress import Progress
 
 PASSAGES_AT_ONCE = 256
@@ -39,7 +39,7 @@ class MemoryTable(tf.Module):
                 shown.advance(len(part))
 
     def replace_rows(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Model inputs with memory in place of `passage_rows`; row -1 is a missing passage."""
+        """Put memory in place of `passage_rows` in model inputs; row -1 is a missing passage."""
         rest = dict(inputs)
         rows = rest.pop("passage_rows")
         count, length = self.values.shape[:2]
@@ -55,7 +55,7 @@ class MemoryTable(tf.Module):
 
 
 def table_bytes(store: MemoryStore) -> int:
-    """Size of the table of a store."""
+    """Give the size of the table of a store."""
     token = {
         "int8": store.hidden_dim + 4,
         "bfloat16": 2 * store.hidden_dim,

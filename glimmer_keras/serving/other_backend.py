@@ -2,6 +2,7 @@
 
 import _thread
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,14 +15,21 @@ from typing import Any
 
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer
+from glimmer_keras.serving.saved_model import plan_export, write_versions
 
+PROGRAM = f"""
+from glimmer_keras.utils.quiet import quiet
+with quiet():
+    from {__name__} import main
+main()
+"""
 ERRORS = {error.__name__: error for error in (ValueError, FileExistsError, OSError, ImportError)}
 
 
 def export_from_other_backend(
     glimmer: Glimmer, path: Path, store: MemoryStore | None, options: dict[str, Any]
 ) -> Path:
-    """`export` a model by way of a preset."""
+    """Do as `export` does, by way of a preset."""
     with tempfile.TemporaryDirectory(prefix="glimmer-export-") as preset:
         glimmer.save_to_preset(preset)
         return export_preset(preset, path, None if store is None else store.path, options)
@@ -30,7 +38,7 @@ def export_from_other_backend(
 def export_preset(
     preset: str, path: str | os.PathLike[str], store: str | None, options: dict[str, Any]
 ) -> Path:
-    """`export` a preset in a process of its own.
+    """Do as `export` does with a preset, in a process of its own.
 
     Args:
         preset: Path or name of a preset.
@@ -46,7 +54,7 @@ def export_preset(
     environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    command = [sys.executable, "-c", f"from {__name__} import main; main()", json.dumps(task)]
+    command = [sys.executable, "-c", PROGRAM, json.dumps(task)]
     # In a session of its own, where no terminal interrupts it: it gives up and cleans up when its
     # stdin ends, which happens here, and however else this process ends.
     with subprocess.Popen(
@@ -57,14 +65,13 @@ def export_preset(
         env=environment,
         start_new_session=True,
     ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
         try:
-            said = child.stdout.read()
+            output = child.stdout.read() if child.stdout else ""
         finally:
-            child.stdin.close()
+            if child.stdin:
+                child.stdin.close()
             child.wait()
-    lines = said.splitlines()
+    lines = output.splitlines()
     if child.returncode or not lines:
         raise ChildProcessError(f"The process that exports failed with status {child.returncode}")
     outcome = json.loads(lines[-1])
@@ -74,11 +81,7 @@ def export_preset(
 
 
 def main() -> None:
-    """Do what the argument says while stdin is open; the last line of stdout is how it went."""
-    import logging
-
-    from glimmer_keras.serving.export import export
-
+    """Do what the argument says while stdin is open; the last line of stdout is the outcome."""
     logging.basicConfig(format="%(name)s: %(message)s")
     logging.getLogger("glimmer_keras").setLevel(logging.INFO)
     task = json.loads(sys.argv[1])
@@ -88,7 +91,8 @@ def main() -> None:
     try:
         store = task["store"] and MemoryStore.open(task["store"])
         glimmer = Glimmer.from_preset(task["preset"])
-        outcome = {"path": str(export(glimmer, task["path"], store, **task["options"]))}
+        plan = plan_export(glimmer, task["path"], store, **task["options"])
+        outcome = {"path": str(write_versions(plan))}
     except (ValueError, OSError, ImportError) as error:
         name = next(name for name, kind in ERRORS.items() if isinstance(error, kind))
         outcome = {"error": name, "message": str(error)}

@@ -34,7 +34,7 @@ class RestTransport:
         self._deadline, self._retries = deadline, retries
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Raises `ValueError`, `TimeoutError`, `ConnectionError` or `RuntimeError`."""
+        """Run a signature; errors are those of `GrpcTransport.predict`."""
         content = {"signature_name": signature, "inputs": {n: _plain(v) for n, v in inputs.items()}}
         body = json.dumps(content).encode()
         reply = with_retries(
@@ -43,7 +43,7 @@ class RestTransport:
         return {name: np.array(value) for name, value in reply["outputs"].items()}
 
     def close(self) -> None:
-        pass
+        """Do nothing: each request has a connection of its own."""
 
     def _post(self, body: bytes, seconds: float) -> Any:
         request = urllib.request.Request(
@@ -54,11 +54,11 @@ class RestTransport:
                 return json.loads(response.read())
         except urllib.error.HTTPError as error:
             with error:
-                said = f"{error.code}: {_message(error.read())}"
+                message = f"{error.code}: {_message(error.read())}"
             if error.code in BUSY:
-                raise Busy(said) from error
+                raise Busy(message) from error
             kind = ValueError if error.code < 500 else RuntimeError
-            raise kind(f"{self._url}: {said}") from error
+            raise kind(f"{self._url}: {message}") from error
         except TimeoutError as error:
             raise TimeoutError(f"{self._url}: `deadline` is {self._deadline} s") from error
         except (OSError, http.client.HTTPException) as error:
@@ -72,7 +72,7 @@ def _plain(value: np.ndarray) -> Any:
 
 
 def _message(body: bytes) -> str:
-    """What TensorFlow Serving says of an error, or what something before it says."""
+    """Read what TensorFlow Serving, or something in front of it, says of an error."""
     try:
         return str(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):

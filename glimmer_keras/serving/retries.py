@@ -16,7 +16,7 @@ def with_retries(run: Callable[[float], Result], url: str, deadline: float, retr
     """Run until it is not `Busy`, with waits that double, each cut by a random part.
 
     Args:
-        run: Is given the seconds that are left.
+        run: Takes the seconds that are left.
         url: For the error.
         deadline: Seconds for all tries and waits together.
         retries: Tries after the first.

@@ -56,7 +56,7 @@ class Settings:
         num_passages: int | None = None,
         memory_dtype: str | None = None,
     ) -> "Settings":
-        """Those of a model with a preprocessor; `None` takes what the model has."""
+        """Take those of a model with a preprocessor; `None` is what the model has."""
         backbone, preprocessor = glimmer.backbone, glimmer.preprocessor
         if memory_dtype is None:
             computed = backbone.memory_encoder.compute_dtype

@@ -29,7 +29,7 @@ class Signature:
 def core_signatures(
     glimmer: Glimmer, settings: Settings, table: MemoryTable | None
 ) -> dict[str, Signature]:
-    """All signatures of token ids and memory; see `export` for what they take and give.
+    """Make all signatures of token ids and memory; see `export` for what they take and give.
 
     They differ in where memory comes from. What is done with it is traced once for all of them.
     """
@@ -72,7 +72,7 @@ def core_signatures(
         memory = glimmer.backbone.encode_memory(token_ids, mask)
         return from_memory(answer)(inputs | {"passage_memory": memory})
 
-    found = {
+    signatures = {
         "answer": Signature(floats, from_memory(answer)),
         "answer_int8": Signature(question | int8 | mask, from_memory(answer)),
         "answer_from_tokens": Signature(question | tokens | mask, from_tokens),
@@ -82,19 +82,19 @@ def core_signatures(
         ),
     }
     if table is not None:
-        found["answer_from_ids"] = Signature(
+        signatures["answer_from_ids"] = Signature(
             question | _specs(passage_rows=("int32", k)),
             lambda inputs: from_memory(answer)(table.replace_rows(inputs)),
         )
     if settings.num_selected is not None:
         rank = ranking(glimmer)
-        found["rerank"] = Signature(floats, from_memory(rank))
-        found["rerank_int8"] = Signature(question | int8 | mask, from_memory(rank))
-    return found
+        signatures["rerank"] = Signature(floats, from_memory(rank))
+        signatures["rerank_int8"] = Signature(question | int8 | mask, from_memory(rank))
+    return signatures
 
 
 def _specs(**inputs: tuple) -> dict[str, tf.TensorSpec]:
-    """Inputs from their dtype and what follows the batch in their shape."""
+    """Make the specs of inputs from dtype and what follows the batch in their shape."""
     return {
         name: tf.TensorSpec((None, *shape), dtype, name) for name, (dtype, *shape) in inputs.items()
     }

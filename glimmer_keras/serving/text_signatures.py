@@ -9,7 +9,10 @@ from glimmer_keras.serving.signatures import Signature, Tensors
 def text_signatures(
     preprocessor: GlimmerPreprocessor, signatures: Mapping[str, Signature]
 ) -> dict[str, Signature]:
-    """The same with strings in and out, by ops of tensorflow-text; `tokens` in a name is `text`."""
+    """Make the same with strings in and out, by ops of tensorflow-text.
+
+    `tokens` in a name becomes `text`.
+    """
     return {
         name.replace("tokens", "text"): _with_text(preprocessor, signature)
         for name, signature in signatures.items()
@@ -27,15 +30,15 @@ def _with_text(preprocessor: GlimmerPreprocessor, signature: Signature) -> Signa
         del inputs["passage_padding_mask"]
         strings["passages"] = tf.TensorSpec(shape, "string", "passages")
 
-    def run(given: Tensors) -> Tensors:
-        tensors = {name: value for name, value in given.items() if name not in strings}
+    def run(received: Tensors) -> Tensors:
+        tensors = {name: value for name, value in received.items() if name not in strings}
         if "questions" in strings:
             ids, mask = preprocessor.pack(
-                given["questions"], preprocessor.question_length, "questions"
+                received["questions"], preprocessor.question_length, "questions"
             )
             tensors |= {"question_token_ids": ids, "question_padding_mask": mask}
         if "passages" in strings:
-            texts, length = given["passages"], preprocessor.passage_length
+            texts, length = received["passages"], preprocessor.passage_length
             flat = tf.reshape(texts, (-1,))
             ids, mask = preprocessor.pack(flat, length, "passages")
             mask &= tf.strings.length(flat)[:, None] > 0  # an empty one is missing

@@ -3,7 +3,7 @@ from pathlib import Path
 
 
 def version_path(path: str | os.PathLike[str]) -> Path:
-    """The directory of a version: `path` if it ends in a number, else the next free one in it.
+    """Give the directory of a version: `path` if it ends in a number, else the next free in it.
 
     Raises:
         ValueError: If `path` is a URL.
@@ -26,13 +26,14 @@ def version_path(path: str | os.PathLike[str]) -> Path:
 
 
 def newest_version(path: Path) -> Path | None:
-    """The version with the highest number in a directory, `None` where there is none."""
-    found = [child for child in path.iterdir() if child.name.isdecimal()] if path.exists() else []
-    return max(found, key=lambda child: int(child.name), default=None)
+    """Find the version with the highest number in a directory, `None` where there is none."""
+    children = path.iterdir() if path.exists() else ()
+    versions = [child for child in children if child.name.isdecimal()]
+    return max(versions, key=lambda child: int(child.name), default=None)
 
 
 def text_version_path(path: Path) -> Path:
-    """Where the strings of a version are: `DIR-text/<version>` for `DIR/<version>`.
+    """Give the place of a version with strings: `DIR-text/<version>` for `DIR/<version>`.
 
     Raises:
         FileExistsError: If it is there.
@@ -41,9 +42,11 @@ def text_version_path(path: Path) -> Path:
 
 
 def _check_writable(directory: Path) -> None:
-    """That it, or what there is of it, takes new directories."""
-    there = next(folder for folder in (directory, *directory.parents) if folder.exists())
-    if not there.is_dir():
-        raise NotADirectoryError(f"`path` must be below a directory. Received: a file, '{there}'")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(f"`path` must be writable. Received: '{there}', which is not")
+    """Refuse a directory that does not take new ones, by what exists of it."""
+    existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(
+            f"`path` must be below a directory. Received: a file, '{existing}'"
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f"`path` must be writable. Received: '{existing}', which is not")

@@ -1,23 +1,28 @@
+import contextlib
 import json
 import logging
 import math
 import signal
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from glimmer_keras.distribution.hosts import first_host_first, from_hosts, write_on_first_host
-from glimmer_keras.models import Glimmer
+import keras
+
+from glimmer_keras.distribution.hosts import first_host_first, from_hosts, hosts
 from glimmer_keras.training.checkpoint_files import (
-    load_checkpoint,
-    read_manifest,
-    write_checkpoint,
-    write_manifest,
+    Writer,
+    check_finite,
+    check_model,
+    load_state,
+    read_checkpoint_manifest,
+    refuse_first_format,
+    replace_checkpoint_manifest,
 )
 from glimmer_keras.training.noted_signals import noted_signals
 from glimmer_keras.training.step_callback import StepCallback
 from glimmer_keras.utils.files import remove_folder
+from glimmer_keras.utils.manifest import CorruptFileError
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -25,13 +30,13 @@ logger = logging.getLogger("glimmer_keras")
 class Checkpoints(StepCallback):
     """Keeps a training run on disk, so that it goes on as if it had never been stopped.
 
-    A checkpoint is a folder `step-00000500` with the weights, the optimizer, the state of every
+    A checkpoint is a folder `step_00000500` with the weights, the optimizer, the state of every
     random generator of the model and the step, which is also the data's position: that of
-    `mixture(start_step=...)`, in batches, however many of them an update or a call takes. It is
-    written under another name and renamed when all is there, so a run killed at any time leaves
-    the checkpoints before it. Weights are whole, on however many devices they were. What is not
-    finite is not saved. Of several hosts the first one writes, and all read: the directory is on a
-    disk that they share.
+    `mixture(start_step=...)`, in batches, however many of them an update or a call takes. Orbax
+    writes it while training goes on, under another name until all is there, so a run killed at any
+    time leaves the checkpoints before it. It is read on any number of devices (JAX). What is not
+    finite is not saved. Of several hosts each writes what it holds (JAX) or the first writes, and
+    all read: the directory is on a disk that they share.
 
     Args:
         directory: Where they are kept, of one run only. Made when the first is written.
@@ -45,6 +50,8 @@ class Checkpoints(StepCallback):
         data: What the batches depend on, as plain values: batch size, seed, fingerprints of the
             tasks. Kept with each checkpoint, which is not restored with others. `None` for not
             compared.
+        exchange_every: Steps after which several hosts tell each other of signals, which has each
+            wait for all.
 
     Example:
     ```python
@@ -70,9 +77,11 @@ class Checkpoints(StepCallback):
         mode: str = "max",
         keep_best: int = 1,
         data: Mapping[str, Any] | None = None,
+        exchange_every: int = 10,
     ) -> None:
         super().__init__()
-        for name, value in (("save_every", save_every), ("keep", keep), ("keep_best", keep_best)):
+        counts = {"save_every": save_every, "keep": keep, "keep_best": keep_best}
+        for name, value in {**counts, "exchange_every": exchange_every}.items():
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
         if mode not in ("max", "min"):
@@ -85,33 +94,52 @@ class Checkpoints(StepCallback):
         self.keep_best = keep_best
         self.data = None if data is None else json.loads(json.dumps(dict(data)))
         self.stopped_by: str | None = None
+        self.exchange_every = exchange_every
         self._heard = 0
         self._saved = 0
+        self._damaged: set[int] = set()
+        self._writer: Writer | None = None
 
     def latest_step(self) -> int | None:
         """Step of the newest complete checkpoint, `None` where there is none."""
+        self.wait()
         return max(self._complete(), default=None)
 
     def best_step(self) -> int | None:
         """Step of the best checkpoint by `monitor`, `None` where there is none."""
+        self.wait()
         return next(iter(self._best(self._complete())), None)
 
-    def stop_on_signals(self) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def stop_on_signals(self) -> Iterator[None]:
         """Have SIGTERM or SIGINT leave `fit` with a checkpoint, in a `with` block around it.
 
         The running step ends and is saved, before anything else, and `fit` returns, on all hosts
         if one has the signal; `stopped_by` names it. Another one does what it did before the block.
-        If it comes between two calls of `fit`, the next one leaves after a step.
+        If it comes between two calls of `fit`, the next one leaves after a step. Several hosts
+        end up to `exchange_every` steps more, to stop after the same one.
         """
         self.stopped_by = None
         self._heard = 0
-        return noted_signals(self._note)
+        with noted_signals(self._note):
+            try:
+                yield
+            finally:
+                self.wait()
 
-    def restore(self, model: Glimmer, step: int | None = None) -> int:
+    def wait(self) -> None:
+        """Wait until what is being saved is on the disk."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            if hosts()[0] == 0:
+                self._remove_old()
+
+    def restore(self, model: keras.Model, step: int | None = None) -> int:
         """Load a checkpoint into a model.
 
         Args:
-            model: A `Glimmer`, configured and compiled as the one that was saved.
+            model: A model, configured, built and compiled as the one that was saved.
             step: Which one, say `best_step()`; `None` for the newest that is complete. Training
                 goes on from the newest only.
 
@@ -123,16 +151,27 @@ class Checkpoints(StepCallback):
                 saved, or `data` is not what it was, or the checkpoint is of another format, or
                 `step` has none.
         """
+        self.wait()
         complete = self._complete()
-        if step is None:
-            if not complete:
-                return 0
-            step = max(complete)
-        elif step not in complete:
+        if step is not None and step not in complete:
             raise ValueError(f"`step` must be one of {sorted(complete)}. Received: step={step}")
-        load_checkpoint(self._path(step), complete[step], model, self.data)
-        self.step = self._saved = step
-        return step
+        if step is None and not complete:
+            return 0
+        for number in sorted(complete, reverse=True) if step is None else [step]:
+            path, manifest = self._path(number), complete[number]
+            check_model(path, manifest, model, self.data)
+            try:
+                load_state(path, manifest, model)
+            except (OSError, ValueError) as error:
+                logger.warning("%s is damaged and is passed over: %.300s", path, error)
+                self._damaged.add(number)
+                continue
+            self.step = self._saved = number
+            return number
+        raise CorruptFileError(
+            f"`directory` must have a checkpoint that can be read. Received: {self.directory}, "
+            f"where all are damaged: {sorted(self._damaged)}"
+        )
 
     def on_train_begin(self, logs: Any = None) -> None:
         latest = self.latest_step()
@@ -144,18 +183,23 @@ class Checkpoints(StepCallback):
             )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        before = self.step
         super().on_train_batch_end(batch, logs)
-        # A step that is measured next is saved after that: killed there, it is measured again.
-        measured = self.monitor is not None and batch + 1 == (self.params or {}).get("steps")
-        stop = self._hear()
+        # A step that ends an epoch is saved after it is measured: killed there, it is again.
+        measured = batch + 1 == (self.params or {}).get("steps")
+        exchanged = self.step // self.exchange_every > before // self.exchange_every
+        stop = (exchanged or hosts()[1] == 1) and self._hear()
         if stop or (self._is_due and not measured):
             self._save()
         if stop:
+            self.wait()
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        value = (logs or {}).get(self.monitor)
-        complete = self._complete()
+        value, complete = (logs or {}).get(self.monitor), {}
+        if value is not None:
+            self.wait()
+            complete = self._complete()
         score = self._new_score(value, complete)
         is_there = self._saved == self.step and self.step in complete
         # The first host decides for all, before it writes what the others have looked at.
@@ -163,7 +207,8 @@ class Checkpoints(StepCallback):
         if what == 3:
             with first_host_first() as first:
                 if first:
-                    write_manifest(self._path(self.step), {**complete[self.step], "score": score})
+                    manifest = {**complete[self.step], "score": score}
+                    replace_checkpoint_manifest(self._path(self.step), manifest)
                     self._remove_old()
         elif what == 1 or self._is_due:
             self._save(score)
@@ -173,6 +218,7 @@ class Checkpoints(StepCallback):
     def on_train_end(self, logs: Any = None) -> None:
         if self.step > self._saved:
             self._save()
+        self.wait()
         self._hear()
 
     @property
@@ -197,16 +243,26 @@ class Checkpoints(StepCallback):
 
     def _save(self, score: dict[str, Any] | None = None) -> None:
         model = self.model  # On JAX, asking for it brings its variables up to date.
+        check_finite(model, self.step)
         manifest: dict[str, Any] = {"step": self.step, "data": self.data}
         if score is not None:
             manifest["score"] = score
-
-        def write() -> None:
-            write_checkpoint(self._path(self.step), model, manifest)
-            self._remove_old()
-
-        write_on_first_host([*model.variables, *model.optimizer.variables], write)
+        if keras.backend.backend() == "jax":
+            self._write(model, manifest)
+        else:
+            with first_host_first() as first:
+                if first:
+                    self._write(model, manifest)
         self._saved = self.step
+
+    def _write(self, model: keras.Model, manifest: dict[str, Any]) -> None:
+        if self._writer is None:
+            self._writer = Writer(self.directory)
+        self._writer.wait()
+        if hosts()[0] == 0:
+            self._remove_old()
+        self._damaged.discard(self.step)
+        self._writer.write(self._path(self.step), model, manifest)
 
     def _new_score(
         self, value: float | None, complete: dict[int, dict[str, Any]]
@@ -228,17 +284,20 @@ class Checkpoints(StepCallback):
     def _best(self, complete: dict[int, dict[str, Any]]) -> list[int]:
         """Steps of the best by `monitor`, best first; of equals the earlier."""
         scores = {step: manifest.get("score") for step, manifest in complete.items()}
-        found = {
+        values = {
             step: self._sign * score["value"]
             for step, score in scores.items()
             if score and score["name"] == self.monitor
         }
-        return sorted(found, key=lambda step: (-found[step], step))[: self.keep_best]
+        return sorted(values, key=lambda step: (-values[step], step))[: self.keep_best]
 
     def _path(self, step: int) -> Path:
-        return self.directory / f"step-{step:08d}"
+        return self.directory / f"step_{step:08d}"
 
     def _complete(self) -> dict[int, dict[str, Any]]:
         """Manifests of the checkpoints that have all their files, by step."""
-        manifests = filter(None, map(read_manifest, self.directory.glob("step-*")))
-        return {int(manifest["step"]): manifest for manifest in manifests}
+        refuse_first_format(self.directory)
+        paths = [path for path in self.directory.glob("step_*") if path.name[5:].isdigit()]
+        manifests = filter(None, map(read_checkpoint_manifest, paths))
+        steps = {int(manifest["step"]): manifest for manifest in manifests}
+        return {step: steps[step] for step in steps.keys() - self._damaged}

@@ -1,24 +1,48 @@
-"""A small typed YAML file for a training run: dataclasses, read strictly and written in full."""
+"""The settings of a training run: what Python users fill and `glimmer train` reads from YAML."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
-import types
-import typing
-from dataclasses import dataclass, field
-from fractions import Fraction
+import re
+from collections.abc import Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import AfterValidator, model_validator
 
 from glimmer_keras.models import GlimmerBackbone
-from glimmer_keras.models.sizes import SYSTEMS, T5_SIZES
+from glimmer_keras.training.checked import (
+    Count,
+    Folder,
+    Number,
+    Positive,
+    Seed,
+    Setting,
+    Weight,
+    checked,
+    unknown_name,
+)
+from glimmer_keras.training.strict_yaml import read_settings
 
 
-@dataclass(frozen=True)
+def _known_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    known = set(inspect.signature(GlimmerBackbone).parameters) - {"kwargs", "dtype"}
+    for name in settings.keys() - known:
+        raise ValueError(unknown_name(f"settings.{name}", name, known))
+    return settings
+
+
+def _some_weight(tasks: list[str] | dict[str, float]) -> list[str] | dict[str, float]:
+    weights = list(tasks.values()) if isinstance(tasks, dict) else []
+    if min(weights, default=0) < 0 or (weights and not sum(weights) > 0):
+        raise ValueError(f"must be 0 or more, and one over 0. Received: {weights}")
+    return tasks
+
+
+@checked
 class ModelConfig:
     """What is trained.
 
@@ -35,17 +59,30 @@ class ModelConfig:
     """
 
     t5: str | None = None
-    size: str | None = None
+    size: Literal["tiny", "small", "base", "large", "xl", "xxl"] | None = None
     tokenizer: str | None = None
-    system: str = "glimmer"
-    settings: dict[str, Any] = field(default_factory=dict)
+    system: Literal["fid", "lumen", "glimmer"] = "glimmer"
+    settings: Annotated[dict[str, Setting], AfterValidator(_known_settings)] = field(
+        default_factory=dict
+    )
     dtype: str | None = None
-    question_length: int = 48
-    passage_length: int = 304
-    answer_length: int = 32
+    question_length: Count = 48
+    passage_length: Count = 304
+    answer_length: Count = 32
+
+    @model_validator(mode="after")
+    def _one_start(self) -> ModelConfig:
+        if (self.t5 is None) == (self.size is None):
+            raise ValueError(
+                "`t5` or `size` must be given, and not both. "
+                f"Received: t5={self.t5!r}, size={self.size!r}"
+            )
+        if self.size is not None and self.tokenizer is None:
+            raise ValueError("`tokenizer` must be given with `size`.")
+        return self
 
 
-@dataclass(frozen=True)
+@checked
 class DataConfig:
     """What it is trained on.
 
@@ -60,15 +97,17 @@ class DataConfig:
         dev_limit: Dev examples of each task that are scored; `None` for all.
     """
 
-    folder: str = ""
-    tasks: list[str] | dict[str, float] = field(default_factory=list)
-    num_passages: int = 25
-    retrieved: str | None = None
+    folder: Folder
+    tasks: Annotated[list[str] | dict[str, Number], AfterValidator(_some_weight)] = field(
+        default_factory=list
+    )
+    num_passages: Count = 25
+    retrieved: Folder | None = None
     relevance_filter: bool = True
-    dev_limit: int | None = None
+    dev_limit: Count | None = None
 
 
-@dataclass(frozen=True)
+@checked
 class FitConfig:
     """How it is trained: the paper's way, unless told otherwise.
 
@@ -85,19 +124,19 @@ class FitConfig:
         seed: Of weights, dropout and batches.
     """
 
-    steps: int = 50_000
-    batch_size: int = 128
-    accumulate: int = 1
-    optimizer: str = "adafactor"
-    learning_rate: float = 1e-4
-    distillation_weight: float = 1.0
-    distillation_temperature: float = 1.0
+    steps: Count = 50_000
+    batch_size: Count = 128
+    accumulate: Count = 1
+    optimizer: Literal["adafactor", "adam"] = "adafactor"
+    learning_rate: Positive = 1e-4
+    distillation_weight: Weight = 1.0
+    distillation_temperature: Positive = 1.0
     rematerialize: bool = False
-    not_finite: str = "stop"
-    seed: int = 0
+    not_finite: Literal["stop", "skip"] = "stop"
+    seed: Seed = 0
 
 
-@dataclass(frozen=True)
+@checked
 class RunConfig:
     """Where and how often.
 
@@ -105,7 +144,8 @@ class RunConfig:
         hosts: Processes that train together, each started by the same command, with `output` on a
             disk that they share.
         model_parallel: Devices that share one copy of the model (JAX).
-        log_every: Steps that a line of the logs is the mean of.
+        log_every: Steps that a line of the logs is the mean of, and from one to the next time that
+            hosts tell each other of signals.
         save_every: Steps from one checkpoint to the next.
         keep: Newest checkpoints that are kept.
         evaluate_every: Steps after which dev tasks are answered, and the best model kept; `None`
@@ -113,168 +153,55 @@ class RunConfig:
         peak: FLOP/s of all devices, for the share that training reaches.
     """
 
-    hosts: int = 1
-    model_parallel: int = 1
-    log_every: int = 50
-    save_every: int = 500
-    keep: int = 2
-    evaluate_every: int | None = None
-    peak: float | None = None
+    hosts: Count = 1
+    model_parallel: Count = 1
+    log_every: Count = 50
+    save_every: Count = 500
+    keep: Count = 2
+    evaluate_every: Count | None = None
+    peak: Positive | None = None
 
 
-@dataclass(frozen=True)
+@checked
 class TrainingConfig:
     """A whole run. See the parts."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig
+    data: DataConfig
     fit: FitConfig = field(default_factory=FitConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     @classmethod
-    def read(cls, path: str | Path, changes: typing.Sequence[str] = ()) -> TrainingConfig:
-        """Of a YAML file.
+    def read(cls, path: str | Path, changes: Sequence[str] = ()) -> TrainingConfig:
+        """Read a YAML file.
 
         Args:
             path: File.
             changes: `part.name=value` each, put over the file's, the value as YAML.
 
         Raises:
-            ValueError: If the file is not YAML, a name is unknown or a value is of another type,
-                with the place, the nearest name or the type.
+            ValueError: If the file is not YAML, a name is unknown or a value is of another type or
+                out of bounds, with the place, the nearest name or the type.
         """
-        try:
-            found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-            for change in changes:
-                name, equals, value = change.partition("=")
-                if not equals:
-                    raise ValueError(f"Changes must be NAME=VALUE. Received: {change}")
-                part = found
-                *outer, last = name.strip().split(".")
-                for key in outer:
-                    part = part.setdefault(key, {})
-                    if not isinstance(part, dict):
-                        raise ValueError(f"`{key}` must have names in it. Received: {part!r}")
-                part[last] = yaml.safe_load(value)
-        except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} must be a file of settings in YAML: {error}") from error
-        config = _read(cls, found, "")
-        config.check()
-        return config
+        settings = read_settings(path, changes)
+        parts: dict[str, Any] = {}
+        for name, kind in (
+            ("model", ModelConfig),
+            ("data", DataConfig),
+            ("fit", FitConfig),
+            ("run", RunConfig),
+        ):
+            values = settings.pop(name, {})
+            if not isinstance(values, dict):
+                raise ValueError(f"`{name}` must have names in it. Received: {values!r}")
+            try:
+                parts[name] = kind(**{str(key): value for key, value in values.items()})
+            except ValueError as error:  # Its places are in this part.
+                raise ValueError(re.sub(r"`(?=\w)", f"`{name}.", str(error))) from None
+        for name in map(str, settings):
+            raise ValueError(unknown_name(name, name, parts))
+        return cls(**parts)
 
     def to_yaml(self) -> str:
         """All settings, those that were left out too."""
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
-
-    def check(self) -> None:
-        """Raise ValueError for what no single type tells."""
-        model, data, fit, run = self.model, self.data, self.fit, self.run
-        _one_of("model.system", model.system, SYSTEMS)
-        _one_of("fit.optimizer", fit.optimizer, ("adafactor", "adam"))
-        _one_of("fit.not_finite", fit.not_finite, ("stop", "skip"))
-        if (model.t5 is None) == (model.size is None):
-            raise ValueError(
-                "`model.t5` or `model.size` must be given, and not both. "
-                f"Received: t5={model.t5!r}, size={model.size!r}"
-            )
-        if model.size is not None:
-            _one_of("model.size", model.size, T5_SIZES)
-            if model.tokenizer is None:
-                raise ValueError("`model.tokenizer` must be given with `model.size`.")
-        known = set(inspect.signature(GlimmerBackbone).parameters) - {"kwargs", "dtype"}
-        for name in model.settings:
-            _known(f"model.settings.{name}", name, known)
-        for name, folder in (("data.folder", data.folder), ("data.retrieved", data.retrieved)):
-            if folder is not None and not Path(folder).is_dir():
-                raise ValueError(f"`{name}` must be a folder. Received: {folder!r}")
-        counts = {"data.num_passages": data.num_passages, "run.model_parallel": run.model_parallel}
-        counts |= {f"fit.{name}": getattr(fit, name) for name in ("steps", "batch_size")}
-        counts |= {
-            f"run.{name}": getattr(run, name) for name in ("log_every", "save_every", "keep")
-        }
-        counts |= {"fit.accumulate": fit.accumulate, "run.hosts": run.hosts}
-        lengths = ("question_length", "passage_length", "answer_length")
-        counts |= {f"model.{name}": getattr(model, name) for name in lengths}
-        optional = {"data.dev_limit": data.dev_limit, "run.evaluate_every": run.evaluate_every}
-        counts |= {name: value for name, value in optional.items() if value is not None}
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {count}")
-        over = {f"fit.{n}": getattr(fit, n) for n in ("learning_rate", "distillation_temperature")}
-        over |= {"run.peak": 1.0 if run.peak is None else run.peak}
-        for name, number in over.items():
-            if not number > 0:
-                raise ValueError(f"`{name}` must be over 0. Received: {number}")
-        weights = list(data.tasks.values()) if isinstance(data.tasks, dict) else [1.0]
-        if min(weights, default=1.0) < 0 or not sum(weights or [1.0]) > 0:
-            raise ValueError(f"`data.tasks` must be 0 or more, and one over 0. Received: {weights}")
-
-
-def _read(cls: type, found: Any, place: str) -> Any:
-    """A dataclass of what YAML gave."""
-    if not isinstance(found, dict):
-        raise ValueError(
-            f"`{place.rstrip('.') or 'settings'}` must have names in it. Received: {found!r}"
-        )
-    kinds = typing.get_type_hints(cls)
-    for name in found:
-        _known(f"{place}{name}", name, kinds)
-    values = {}
-    for name, value in found.items():
-        kind, where = kinds[name], f"{place}{name}"
-        nested = dataclasses.is_dataclass(kind)
-        values[name] = _read(kind, value, f"{where}.") if nested else _typed(value, kind, where)
-    return cls(**values)
-
-
-def _typed(value: Any, kind: Any, where: str) -> Any:
-    """`value` if it is of a type, an integer or a fraction as a float where one is meant."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        for choice in inner:
-            try:
-                return _typed(value, choice, where)
-            except ValueError:
-                continue
-    elif origin is list and isinstance(value, list):
-        return [_typed(item, inner[0], where) for item in value]
-    elif origin is dict and isinstance(value, dict):
-        return {_typed(k, str, where): _typed(v, inner[1], where) for k, v in value.items()}
-    elif kind is Any:
-        return _number(value)
-    elif kind is float and not isinstance(value, bool):
-        number = _number(value)
-        if isinstance(number, (int, float)):
-            return float(number)
-    elif (
-        isinstance(kind, type)
-        and isinstance(value, kind)
-        and not (kind is int and isinstance(value, bool))
-    ):
-        return value
-    said = kind.__name__ if isinstance(kind, type) and origin is None else str(kind)
-    raise ValueError(f"`{where}` must be {said}. Received: {value!r}")
-
-
-def _number(value: Any) -> Any:
-    """`1/3` and `1e-4`, which YAML takes for texts, as numbers."""
-    if isinstance(value, str):
-        try:
-            return float(Fraction(value))
-        except (ValueError, ZeroDivisionError):
-            return value
-    return value
-
-
-def _known(place: str, name: str, names: typing.Iterable[str]) -> None:
-    if name not in names:
-        near = difflib.get_close_matches(str(name), list(names), n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(sorted(names))}."
-        raise ValueError(f"`{place}` is not a setting. {hint}")
-
-
-def _one_of(place: str, value: str, known: typing.Iterable[str]) -> None:
-    if value not in known:
-        near = difflib.get_close_matches(value, list(known), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"`{place}` must be one of {list(known)}. Received: {value!r}.{hint}")

@@ -7,6 +7,17 @@ from typing import Any
 from glimmer_keras.utils.files import write_file
 
 
+def read_rows(path: str | Path) -> list[dict[str, float]]:
+    """Read the rows of a file of `CsvRows`; empty cells are left out. No rows without a file."""
+    if not Path(path).exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        return [
+            {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
+
+
 class CsvRows:
     """A CSV file of steps that grows at its end, and whose columns may grow too.
 

@@ -91,7 +91,8 @@ class NotFinite(StepCallback):
             for variable, value in zip(model.metrics_variables, self._metrics, strict=True):
                 variable.assign(value)
             if any(value.any() for value in self._metrics):  # a mean of steps before
-                logs.update(model.get_metrics_result())
+                means = model.get_metrics_result()
+                logs.update({name: float(ops.convert_to_numpy(x)) for name, x in means.items()})
         logs["skipped_steps"] = self.step - updates
         if self._row >= self.in_a_row:
             raise FloatingPointError(

@@ -15,8 +15,9 @@ class TrainingLog(StepCallback):
 
     A row has `first_step` and `step`, from 1; the mean over these steps of every loss and metric
     (of a `Glimmer`: `loss`, `lm_loss`, `distillation_loss`, `token_accuracy`,
-    `selection_agreement`); `learning_rate` after them; `steps_per_second` by the wall clock,
-    between epochs stopped, without the first step, which compiles; and what the arguments allow.
+    `selection_agreement`); `learning_rate` after them; `seconds` by the wall clock,
+    between epochs stopped; `steps_per_second` without the first step, which compiles; and what the
+    arguments allow.
     An epoch ends a row too. What callbacks before this one have put into the logs is there as
     well: `skipped_steps` of `NotFinite`; and with the end of an epoch, in a row of its own, losses
     of each task from `TaskLosses`, scores of each task and recall@m of the selected passages
@@ -70,6 +71,7 @@ class TrainingLog(StepCallback):
         self._events = _Events(tensorboard) if first and tensorboard is not None else None
         self._written = start_step
         self._clock: tuple[int, float] | None = None
+        self._row_began = 0.0
         self._now = 0.0
         self._last: dict[str, float] = {}
         self._epoch: list[tuple[int, dict[str, float]]] = []
@@ -77,8 +79,9 @@ class TrainingLog(StepCallback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         super().on_epoch_begin(epoch, logs)
         self._epoch = []
+        self._row_began = time.perf_counter()
         if self._clock is not None:
-            self._clock = self.step, time.perf_counter()
+            self._clock = self.step, self._row_began
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_end(batch, logs)
@@ -113,6 +116,7 @@ class TrainingLog(StepCallback):
         row = {"first_step": self._written + 1, "step": self.step, **means}
         learning_rate = self.model.optimizer.learning_rate
         row["learning_rate"] = float(ops.convert_to_numpy(learning_rate))
+        row["seconds"] = self._now - self._row_began
         step, started = self._clock or (self.step, self._now)
         if self.step > step:
             speed = row["steps_per_second"] = (self.step - step) / (self._now - started)
@@ -121,6 +125,7 @@ class TrainingLog(StepCallback):
         self._epoch.append((self.step - self._written, means))
         self._written = self.step
         self._clock = self.step, self._now
+        self._row_began = self._now
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._rows is not None:

@@ -1,145 +1,128 @@
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import logging
-import os
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import yaml
 
-from glimmer_keras.data import mixture
-from glimmer_keras.distribution.devices import data_shard, find_hosts, on_devices
-from glimmer_keras.distribution.hosts import first_host_first
-from glimmer_keras.models import Glimmer, training_flops
-from glimmer_keras.pipelines import TrainingData, replace_preset, training_data
 from glimmer_keras.training.checkpoints import Checkpoints
-from glimmer_keras.training.config import TrainingConfig
+from glimmer_keras.training.config import RunConfig, TrainingConfig
+from glimmer_keras.training.csv_rows import read_rows
 from glimmer_keras.training.not_finite import NotFinite
-from glimmer_keras.training.run_parts import (
-    make_model,
-    named_size,
-    read_data,
-    rows_fingerprint,
-    stretches,
-)
 from glimmer_keras.training.run_progress import RunProgress
 from glimmer_keras.training.training_log import TrainingLog
-from glimmer_keras.utils.files import write_file
-
-logger = logging.getLogger("glimmer_keras")
-
-SETTINGS = "config.yaml"
-# What a run that goes on may have otherwise than before.
-FREE = {"fit.steps", "data.folder", "data.retrieved"}
 
 
 class TrainingRun:
-    """What `glimmer train` does: a reader trained as a `TrainingConfig` says, in a folder.
+    """Trains a model in a folder, from which a run that was stopped goes on as if it never was.
 
-    The folder gets the settings (config.yaml), retrieved rows and token ids, checkpoints, log.csv,
-    event files, and at the end the preset. The same settings and folder go on with a run that was
-    stopped, on any number of devices.
+    The folder gets `checkpoints/`, `log.csv` and, for TensorBoard, `events/`. Every
+    `run.evaluate_every` steps an epoch of `fit` ends: that is where `callbacks` measure the model
+    and learning rates of epochs change. With one model and one folder for all calls, the same
+    program goes on with a run that was killed at any time.
 
     Args:
-        config: The settings.
+        model: A compiled and built Keras model. Its optimizer holds the learning rate.
+        batches: Function of a step that gives what `fit` takes from that step on, at least until
+            the last, such as `lambda step: mixture(tasks, corpus, 8, start_step=step)`.
         output: The folder, new or of the same run.
+        steps: Batches in all.
+        run: How often to log, to save and to evaluate; `run.hosts` and `run.model_parallel` are
+            the caller's to see to, with `on_devices`.
+        data: What the batches depend on, as plain values; a run does not go on with others. See
+            `Checkpoints`.
+        not_finite: What a loss that is not finite does: `"stop"` or `"skip"`. See `NotFinite`.
+        monitor: A name in the logs of an epoch, whose highest value has its checkpoint kept.
+        tokens_per_step: See `TrainingLog`.
+        flops_per_step: Likewise; `run.peak` is the machine's.
 
     Raises:
-        ValueError: If the folder holds something else, or a run with other settings.
+        ValueError: If an argument does not fit.
 
     Example:
     ```python
-    run = TrainingRun(TrainingConfig.read("base.yaml"), "runs/base")
-    with run.devices():
-        run.prepare()
-        signal = run.fit()
+    run = TrainingRun(glimmer, batches, "runs/mine", steps=1000, run=RunConfig(log_every=100))
+    run.restore()
+    if signal := run.fit():
+        sys.exit(f"{signal}: stopped after step {run.step}")
+    losses = [row["loss"] for row in run.history()]
     ```
     """
 
-    glimmer: Glimmer
-    data: TrainingData
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        config = kwargs.get("config", args[0] if args else None)
+        if not isinstance(config, TrainingConfig):
+            return super().__new__(cls)
+        from glimmer_keras.training.reader_run import ReaderRun
 
-    def __init__(self, config: TrainingConfig, output: str | Path) -> None:
-        self.config = config
-        self.output = Path(output)
-        self.step = 0
-        _check_folder(self.output, config)
-
-    @contextlib.contextmanager
-    def devices(self) -> Iterator[None]:
-        """Where model and training are made: `on_devices`, if there are several.
-
-        Raises:
-            ValueError: If there are not as many hosts as `run.hosts`, or devices do not fit.
-        """
-        run = self.config.run
-        find_hosts(run.hosts)
-        with contextlib.ExitStack() as stack:
-            # The devices come last: with several hosts TensorFlow may not have looked at them.
-            asked = run.hosts > 1 or run.model_parallel > 1
-            if asked or len(keras.distribution.list_devices()) > 1:
-                # On JAX each host makes its own rows, on TensorFlow it takes them of all.
-                own = keras.backend.backend() == "jax"
-                stack.enter_context(on_devices(run.model_parallel, shard_dataset=not own))
-            yield
-
-    def prepare(self) -> None:
-        """Read the data, build the model, and restore the newest checkpoint.
-
-        Raises:
-            ValueError: If settings, data and checkpoint do not fit together.
-            FileNotFoundError: If a file is not there.
-        """
-        config = self.config
-        corpus, train, dev = read_data(config.data)
-        keras.utils.set_random_seed(config.fit.seed)
-        folder = self.output / "checkpoints"
-        new = Checkpoints(folder, config.run.save_every).latest_step() is None
-        self.glimmer = make_model(config, load_weights=new)
-        with first_host_first():
-            self.output.mkdir(parents=True, exist_ok=True)
-            if not (self.output / SETTINGS).exists():  # What follows takes long, and can go on.
-                write_file(self.output / SETTINGS, config.to_yaml())
-            self.data = training_data(
-                self.output / "data",
-                corpus,
-                train,
-                dev,
-                config.data.num_passages,
-                self.glimmer.preprocessor,
-                config.data.relevance_filter,
-            )
-        for name, counts in self.data.kept.items():
-            logger.info("Relevance filter, %s: %s", name, counts)
-        self.checkpoints = Checkpoints(
-            folder,
-            config.run.save_every,
-            config.run.keep,
-            monitor="val_average" if config.run.evaluate_every else None,
-            data={
-                "batch_size": config.fit.batch_size,
-                "seed": config.fit.seed,
-                "corpus": corpus.fingerprint,
-                "tasks": [[task.name, task.fingerprint] for task in self.data.train],
-                "retrieved": [rows_fingerprint(task) for task in self.data.train],
-            },
+        warnings.warn(
+            "TrainingRun(TrainingConfig, output) is ReaderRun(config, output) now; the old call "
+            "goes with the next release",
+            DeprecationWarning,
+            stacklevel=2,
         )
-        self.step = self.checkpoints.restore(self.glimmer)
-        if self.step > config.fit.steps:
+        return ReaderRun(*args, **kwargs)
+
+    def __init__(
+        self,
+        model: keras.Model,
+        batches: Callable[[int], Any],
+        output: str | Path,
+        *,
+        steps: int,
+        run: RunConfig | None = None,
+        data: Mapping[str, Any] | None = None,
+        not_finite: str = "stop",
+        monitor: str | None = None,
+        tokens_per_step: int | None = None,
+        flops_per_step: float | None = None,
+    ) -> None:
+        if steps < 1:
+            raise ValueError(f"`steps` must be at least 1. Received: steps={steps}")
+        self.model = model
+        self.batches = batches
+        self.output = Path(output)
+        self.steps = steps
+        self.run = RunConfig() if run is None else run
+        self.not_finite = not_finite
+        self.checkpoints = Checkpoints(
+            self.output / "checkpoints",
+            self.run.save_every,
+            self.run.keep,
+            monitor=monitor,
+            data=data,
+            exchange_every=self.run.log_every,
+        )
+        self._rates: dict[str, Any] = {"tokens_per_step": tokens_per_step}
+        if flops_per_step is not None and self.run.peak is not None:
+            self._rates |= {"flops_per_step": flops_per_step, "peak": self.run.peak}
+
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        return self.checkpoints.step
+
+    def restore(self) -> int:
+        """Load the newest checkpoint, if there is one.
+
+        Returns:
+            The step to go on from; 0, and the model as it was, where there is no checkpoint.
+
+        Raises:
+            ValueError: If model, optimizer or data are not those of the run, or `steps` is less
+                than is done.
+        """
+        latest = self.checkpoints.latest_step() or 0
+        if latest > self.steps:
             raise ValueError(
-                f"`fit.steps` must be at least the {self.step} that are done. "
-                f"Received: {config.fit.steps}"
+                f"`steps` must be at least the {latest} that are done. Received: {self.steps}"
             )
-        with first_host_first() as first:
-            if first:
-                write_file(self.output / SETTINGS, config.to_yaml())
+        return self.checkpoints.restore(self.model)
 
     def fit(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> str | None:
-        """Train to the last step, and save the preset.
+        """Train to the last step.
 
         Args:
             callbacks: Called before the logs are written, such as `EvaluateByGeneration`.
@@ -148,99 +131,58 @@ class TrainingRun:
             The name of the signal that stopped it before, or `None`.
 
         Raises:
+            ValueError: If the folder has checkpoints, of which none was restored.
             FloatingPointError: If a loss is not finite; see `NotFinite`.
         """
-        config, steps = self.config, self.config.fit.steps
+        run, start = self.run, self.step
+        finite = NotFinite(self.not_finite, start_step=start)
         log = TrainingLog(
             self.output / "log.csv",
-            config.run.log_every,
-            self.step,
+            run.log_every,
+            start,
             tensorboard=self.output / "events",
-            **self._rates(),
+            **self._rates,
         )
-        finite = NotFinite(config.fit.not_finite, start_step=self.step)
-        progress = RunProgress(steps, self.step, config.run.log_every)
+        progress = RunProgress(self.steps, start, run.log_every)
         with self.checkpoints.stop_on_signals(), progress:
-            for first, length, epochs in stretches(self.step, steps, config.run.evaluate_every):
-                epoch = first // (config.run.evaluate_every or steps)
-                self.glimmer.fit(
-                    self._batches(first),
+            for first, length, epochs in _stretches(start, self.steps, run.evaluate_every):
+                epoch = first // (run.evaluate_every or self.steps)
+                self.model.fit(
+                    self.batches(first),
                     initial_epoch=epoch,
                     epochs=epoch + epochs,
                     steps_per_epoch=length,
+                    shuffle=False,
                     verbose=0,
                     callbacks=[finite, *callbacks, log, self.checkpoints, progress],
                 )
                 if self.checkpoints.stopped_by:
                     return self.checkpoints.stopped_by
-        self.step = steps
-        replace_preset(self.glimmer, self.output / "preset")
         return None
 
-    def dev_batches(self, number: int) -> dict[str, Any]:
-        """The first `number` batches of each dev task, for `TaskLosses`."""
-        # Hosts that read parts of a batch read the same rows here, and as many.
-        parts = data_shard()[1]
-        size = self.config.fit.batch_size // parts
-        whole = {task.name: task for task in self.data.dev_tokens if len(task) >= size}
-        if left := [task.name for task in self.data.dev_tokens if task.name not in whole]:
-            logger.warning("Fewer than %d dev examples, no losses of: %s", size, ", ".join(left))
-        return {
-            name: mixture([task], self.data.passages, size, training=False).take(
-                min(number * parts, len(task) // size)
-            )
-            for name, task in whole.items()
-        }
+    def history(self) -> list[dict[str, float]]:
+        """Read what the run has measured, from its first step on.
 
-    def _batches(self, step: int) -> Any:
-        tasks = self.config.data.tasks
-        return mixture(
-            self.data.train_tokens,
-            self.data.passages,
-            self.config.fit.batch_size,
-            seed=self.config.fit.seed,
-            weights=list(tasks.values()) if isinstance(tasks, dict) else None,
-            start_step=step,
-            shard=data_shard(),
-        )
-
-    def _rates(self) -> dict[str, Any]:
-        """What `TrainingLog` makes speeds of."""
-        model, batch = self.config.model, self.config.fit.batch_size
-        passages, length = self.config.data.num_passages, model.question_length
-        length += model.passage_length
-        rates: dict[str, Any] = {"tokens_per_step": batch * passages * length}
-        size = named_size(self.glimmer.backbone)
-        if self.config.run.peak and size:
-            backbone = self.glimmer.backbone
-            names = ["live_proportion", "rerank_proportion", "num_selected"]
-            names += ["cross_attention_key_value_heads", "cross_attention_every"]
-            macs = training_flops(
-                size,
-                model.system,
-                num_passages=passages,
-                passage_length=length,
-                question_length=model.question_length,
-                answer_length=model.answer_length,
-                dropout=bool(backbone.dropout),
-                **{name: getattr(backbone, name) for name in names},
-            )
-            rates |= {"flops_per_step": 2 * batch * macs, "peak": self.config.run.peak}
-        return rates
+        Returns:
+            For each stretch of `run.log_every` steps its `first_step` and `step`, the means of
+            losses and metrics over it, its `seconds`, and what else `TrainingLog` tells; where
+            the model was evaluated at its end, these values too.
+        """
+        rows: list[dict[str, float]] = []
+        for row in read_rows(self.output / "log.csv"):
+            if "first_step" not in row and rows and rows[-1]["step"] == row["step"]:
+                rows[-1] |= row
+            else:
+                rows.append(row)
+        return rows
 
 
-def _check_folder(output: Path, config: TrainingConfig) -> None:
-    if not output.exists() or (output.is_dir() and not os.listdir(output)):
-        return
-    if not (output / SETTINGS).is_file():
-        raise ValueError(
-            f"`output` must be a new folder or that of a run. Received: {str(output)!r}"
-        )
-    before = yaml.safe_load((output / SETTINGS).read_text(encoding="utf-8"))
-    for part, settings in dataclasses.asdict(config).items():
-        for name, value in settings.items():
-            place, kept = f"{part}.{name}", before.get(part, {}).get(name)
-            if part != "run" and place not in FREE and kept != value:
-                raise ValueError(
-                    f"`{place}` must be as in the run in {output}, {kept!r}. Received: {value!r}"
-                )
+def _stretches(start: int, steps: int, every: int | None) -> Iterator[tuple[int, int, int]]:
+    """What is left, as `(first step, steps an epoch, epochs)`; epochs end at `every` steps."""
+    every = every or steps
+    head = min(-start % every, steps - start)
+    whole, tail = divmod(max(steps - start - head, 0), every)
+    for length, epochs in ((head, 1), (every, whole), (tail, 1)):
+        if length > 0 and epochs:
+            yield start, length, epochs
+            start += length * epochs

@@ -1,4 +1,5 @@
 import json
+from functools import cache
 
 import pytest
 
@@ -9,12 +10,22 @@ WORDS = "Torvik grew from a camp that was made in 1863 and would later play the 
 
 
 @pytest.fixture(scope="session")
-def preset(tmp_path_factory):
+def preset(make_glimmer, tmp_path_factory):
     path = tmp_path_factory.mktemp("preset")
-    glimmer = gk.Glimmer.from_t5("tiny_world", num_selected=2)
-    glimmer.preprocessor = gk.GlimmerPreprocessor(glimmer.preprocessor.tokenizer, 16, 16, 6)
-    glimmer.save_to_preset(path)
+    make_glimmer(16, 16, 6).save_to_preset(path)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def load_preset():
+    """`Glimmer.from_preset`, which loads each preset once."""
+    return cache(gk.Glimmer.from_preset)
+
+
+@pytest.fixture
+def loaded_once(load_preset, monkeypatch):
+    """Commands of several tests share the model of a preset, which is then compiled once."""
+    monkeypatch.setattr(gk.Glimmer, "from_preset", load_preset)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +48,7 @@ def glimmer(capsys):
 
     def run(*arguments):
         status = main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return status, said.out, said.err
+        written = capsys.readouterr()
+        return status, written.out, written.err
 
     return run

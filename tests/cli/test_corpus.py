@@ -11,7 +11,7 @@ def test_a_corpus_is_laid_out(glimmer, corpus, tmp_path):
     assert disk.fingerprint == read_corpus(corpus(0, 8)).fingerprint
     status, _, err = glimmer("corpus", corpus(0, 8), tmp_path / "c")
     assert (status, err.count("\n")) == (1, 1)
-    assert "`path` must not be there yet" in err
+    assert "`path` must be new" in err
 
 
 def test_a_knowledge_source(glimmer, tmp_path):

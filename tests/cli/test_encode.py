@@ -6,7 +6,9 @@ import pytest
 from glimmer_keras import pipelines
 from glimmer_keras.cli import encode
 from glimmer_keras.memory import MemoryStore
-from glimmer_keras.pipelines.passage_encoder import TOKENS_PER_BATCH
+from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
+
+pytestmark = pytest.mark.usefixtures("loaded_once")
 
 
 def test_a_corpus_becomes_a_store(glimmer, preset, corpus, tmp_path):

@@ -6,6 +6,8 @@ import pytest
 from glimmer_keras.cli.main import main
 from glimmer_keras.memory import MemoryStore
 
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
 
 @pytest.fixture(scope="module")
 def made(preset, corpus, tmp_path_factory):

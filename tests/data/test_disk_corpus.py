@@ -89,7 +89,7 @@ def test_a_knowledge_source_goes_through_one_passage_at_a_time(tmp_path):
     ]
     source = tmp_path / "ks.jsonl"
     source.write_text("".join(json.dumps(page) + "\n" for page in pages))
-    file = PassageFile(source, knowledge_source=True, max_words=30)
+    file = PassageFile(source, "knowledge_source", max_words=30)
     assert_same(DiskCorpus.write(tmp_path / "c", file), Corpus(file))
 
 

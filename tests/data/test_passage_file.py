@@ -34,7 +34,7 @@ def test_a_file_is_its_corpus_from_any_place_on(tmp_path, name, ending):
 
 def test_a_knowledge_source_from_any_place_on(tmp_path):
     path = write(tmp_path / "x.jsonl", PAGES)
-    file = PassageFile(path, knowledge_source=True, max_words=2)
+    file = PassageFile(path, "knowledge_source", max_words=2)
     corpus = list(read_knowledge_source(path, max_words=2))
     assert [passage.id for passage in corpus] == ["1-0", "2-0", "2-1", "3-0", "3-1"]
     assert list(file) == corpus
@@ -55,12 +55,21 @@ def test_errors(tmp_path):
     path = write(tmp_path / "x.jsonl", [{"id": "a", "text": ""}, {"id": "", "text": "x"}])
     with pytest.raises(ValueError, match=r"x\.jsonl:2: field `id` must not be empty"):
         list(PassageFile(path))
-    with pytest.raises(ValueError, match=r"must hold at least one passage\. Received: 0 passages"):
+    with pytest.raises(ValueError, match=r"must hold at least one passage with text"):
         list(PassageFile(write(tmp_path / "x.jsonl", [])))
-    with pytest.raises(ValueError, match=r"must hold at least one page with text\. Received: 0"):
-        list(PassageFile(write(tmp_path / "x.jsonl", PAGES[:1]), knowledge_source=True))
+    with pytest.raises(ValueError, match=r"must hold at least one passage with text\. Received: 0"):
+        list(PassageFile(write(tmp_path / "x.jsonl", PAGES[:1]), "knowledge_source"))
     with pytest.raises(ValueError, match=r"`max_words` must be at least 1\. Received: max_words=0"):
         PassageFile(path, max_words=0)
     with pytest.raises(FileNotFoundError, match=r"`path` must be an existing file"):
         list(PassageFile(tmp_path / "none.jsonl"))
-    assert repr(PassageFile("x")) == "PassageFile('x')"
+    assert repr(PassageFile("x")) == "PassageFile('x', 'passages')"
+    with pytest.raises(
+        ValueError, match=r"`format` must be one of .*'passages'.* Received: .*'xml'"
+    ):
+        PassageFile(path, "xml")
+
+
+def test_the_old_name_of_the_format_is_kept():
+    with pytest.warns(DeprecationWarning, match="is `format='knowledge_source'` now"):
+        assert PassageFile("x", knowledge_source=True).format == "knowledge_source"

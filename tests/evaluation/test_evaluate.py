@@ -39,9 +39,9 @@ def test_scores_by_hand():
     assert abs(row["rouge_l"] - 4 / 5 / 3) < 1e-8
     # "a b c" normalises to "b c", "a b" to "b": precision 1, recall 1/2
     assert abs(row["f1"] - (1 + 2 / 3) / 3) < 1e-9
+    # Of the two examples whose evidence is in the corpus.
     assert row["retrieved_recall"] == 1 / 2
     assert row["reranked_recall"] == 1 / 2
-    assert scores.counts()["qa"]["reranked_recall"] == 2
 
 
 def test_a_table_of_tasks_has_their_average():

@@ -10,7 +10,6 @@ def test_means_by_task_and_over_tasks():
         "fever": {"exact_match": 1.0},
     }
     assert scores.average() == {"exact_match": 0.75, "f1": 0.625}
-    assert scores.counts() == {"nq": {"exact_match": 4, "f1": 4}, "fever": {"exact_match": 1}}
     assert "2 tasks" in repr(scores)
 
 

@@ -4,11 +4,11 @@ import keras
 import keras_hub
 import numpy as np
 import pytest
-from _tokenizer import train_tokenizer
 from safetensors.numpy import save_file
 
 import glimmer_keras as gk
 from glimmer_keras.models.t5_weights import quiet_masks
+from recipes.pretraining.tokenizer import train_tokenizer
 from tests import EAGERLY
 
 VOCABULARY = 40

@@ -71,7 +71,7 @@ def test_length_and_tokenizer_change_it(reader, other_tokenizer):
 
 @pytest.fixture(scope="module")
 def other_tokenizer(tokenizer):
-    from _tokenizer import train_tokenizer
+    from recipes.pretraining.tokenizer import train_tokenizer
 
     return train_tokenizer(["another set of words", "so there is another vocabulary"], 30)
 

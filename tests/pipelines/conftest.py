@@ -1,5 +1,6 @@
 import random
 
+import keras_hub
 import pytest
 
 import glimmer_keras as gk
@@ -8,11 +9,18 @@ LENGTH = 24
 
 
 @pytest.fixture(scope="session")
-def encoder_model():
+def encoder_model(make_glimmer):
     """A tiny reader with a preprocessor; its memory encoder has two layers."""
-    glimmer = gk.Glimmer.from_t5("tiny_world", load_weights=False, num_selected=2)
-    glimmer.preprocessor = gk.GlimmerPreprocessor(glimmer.preprocessor.tokenizer, 16, LENGTH, 6)
-    return glimmer
+    return make_glimmer(16, LENGTH, 6, num_layers=4, live_proportion=1 / 2)
+
+
+@pytest.fixture(scope="session")
+def embedder(encoder_model):
+    """Embeds texts in 6 dimensions; all tests of vectors share it, as it is compiled once."""
+    tokenizer = encoder_model.preprocessor.tokenizer
+    encoder = gk.models.T5Encoder(tokenizer.vocabulary_size(), 1, 2, 8, 8, 4)
+    preprocessor = keras_hub.models.T5Preprocessor(tokenizer, LENGTH)
+    return gk.models.TextEmbedder(encoder, preprocessor, 6)
 
 
 @pytest.fixture(scope="session")

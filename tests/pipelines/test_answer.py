@@ -1,4 +1,11 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from glimmer_keras.data import Passage
 from glimmer_keras.pipelines import Answer, RankedPassage
+from glimmer_keras.pipelines.answer import best_first, rank_passages
 
 READ = RankedPassage("p2", "Torvik", "A town.", 1.234, True, 2, 0.5)
 LEFT = RankedPassage("p1", "", "A river.", -3.0, False, 1, 0.7)
@@ -12,3 +19,33 @@ def test_as_text():
     assert str(Answer("q", "Ulm", (READ, LEFT))) == "Ulm\n    1.23  [p2] Torvik: A town."
     unscored = RankedPassage("p1", "", "A river.", None, True, 1, None)
     assert str(Answer("q", "Ulm", (unscored,))) == "Ulm\n  [p1] A river."
+
+
+@pytest.mark.parametrize("title", ["Torvik", ""])
+def test_content_is_what_the_reader_was_given(title):
+    passage = RankedPassage("p2", title, "A town.", None, True, 1, None)
+    assert passage.content == Passage("p2", title, "A town.").content
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        passage.score = 1.0
+
+
+def test_selected_passages_come_first_and_then_the_others_by_score():
+    scores = np.array([[1.0, 5.0, 3.0, 4.0], [0.0, 0.0, 0.0, 0.0], [2.0, 3.0, 1.0, 0.0]])
+    selected = np.array([[2, 0], [3, -1], [-1, -1]])
+    assert best_first(scores, selected).tolist() == [[2, 0, 1, 3], [3, 0, 1, 2], [1, 0, 2, 3]]
+
+
+def test_passages_of_an_answer():
+    passages = [Passage(name, "", name) for name in "abc"]
+    scores, selected = np.array([1.0, 3.0, 2.0, -1e9], "float32"), np.array([1, 3])
+    ranked = rank_passages(passages, scores, selected, np.array([9.0, 8.0, 7.0, 0.0]))
+    assert [(p.id, p.score, p.selected) for p in ranked] == [
+        ("b", 3.0, True),
+        ("c", 2.0, False),
+        ("a", 1.0, False),
+    ]
+    assert [(p.retrieval_rank, p.retrieval_score) for p in ranked] == [(2, 8.0), (3, 7.0), (1, 9.0)]
+    unscored = rank_passages(passages, None, None, None)
+    assert [(p.id, p.score, p.selected, p.retrieval_score) for p in unscored] == [
+        (name, None, True, None) for name in "abc"
+    ]

@@ -5,7 +5,7 @@ import pytest
 
 from glimmer_keras.data import PassageFile
 from glimmer_keras.memory import MemoryStore
-from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
+from glimmer_keras.pipelines import beam_encode, beam_encode_corpus, encode_corpus
 
 SETTINGS = {"shard_size": 4, "tokens_per_batch": 70}
 WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
@@ -52,9 +52,7 @@ def test_it_is_the_store_that_one_process_makes(
 def test_a_worker_that_fails_is_told_and_what_it_wrote_is_kept(
     beam, encoder_model, preset, corpus, tmp_path, files, monkeypatch
 ):
-    from glimmer_keras.pipelines import beam_steps
-
-    encode, written = beam_steps.encode_shards, []
+    encode, written = beam_encode.encode_shards, []
 
     def failing(encoder, shards, writer):
         if len(written) == 3:
@@ -63,7 +61,7 @@ def test_a_worker_that_fails_is_told_and_what_it_wrote_is_kept(
         return encode(encoder, shards, writer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(beam_steps, "encode_shards", failing)
+        patch.setattr(beam_encode, "encode_shards", failing)
         with pytest.raises(ChildProcessError, match=r"Beam failed: .*no space left on device"):
             beam_encode_corpus(preset, corpus, tmp_path / "b", **SETTINGS)
     with pytest.raises(FileNotFoundError):

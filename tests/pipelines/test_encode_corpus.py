@@ -1,3 +1,4 @@
+import importlib
 import json
 import logging
 import subprocess
@@ -9,13 +10,18 @@ import keras
 import numpy as np
 import pytest
 
+import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Passage, PassageFile
 from glimmer_keras.memory import MemoryStore, StoreWriter
 from glimmer_keras.models import memory_fingerprint
-from glimmer_keras.pipelines import encode_corpus
+from glimmer_keras.pipelines import append_corpus, encode_corpus
 from glimmer_keras.pipelines.passage_encoder import PassageEncoder
+from tests import dequantized
+
+MODULE = importlib.import_module("glimmer_keras.pipelines.encode_corpus")
 
 SETTINGS = {"shard_size": 4, "tokens_per_batch": 70, "progress": False}
+BATCH = {"tokens_per_batch": 70, "progress": False}
 SHARDS = 6
 ENCODE = PassageEncoder.encode
 
@@ -160,15 +166,126 @@ def test_a_bad_corpus_is_refused_before_anything_is_written(
     assert not (tmp_path / "store").exists()
 
 
+@pytest.fixture
+def six(encoder_model, passages, tmp_path):
+    return encode_corpus(encoder_model, passages[:6], tmp_path / "store", shard_size=4, **BATCH)
+
+
+def test_appended_passages_are_as_if_encoded_with_the_others(
+    encoder_model, passages, six, tmp_path
+):
+    grown = append_corpus(encoder_model, passages[6:], six, **BATCH)
+    assert [p.id for p in grown.iter_passages()] == [p.id for p in passages]
+    assert len(six) == 6
+    ids = [p.id for p in passages]
+    whole = encode_corpus(encoder_model, passages, tmp_path / "whole", shard_size=4, **BATCH)
+    received, expected = (dequantized(store.read(ids)) for store in (grown, whole))
+    np.testing.assert_allclose(received, expected, rtol=0, atol=np.abs(expected).max() / 100)
+    assert grown.verify() == []
+
+
+def test_appending_goes_on_where_it_was_killed(
+    encoder_model, passages, six, tmp_path, monkeypatch, files
+):
+    whole = encode_corpus(encoder_model, passages[:6], tmp_path / "whole", shard_size=4, **BATCH)
+    append_corpus(encoder_model, passages[6:], whole, **BATCH)
+    encode, shards = PassageEncoder.encode, []
+
+    def counted(self, *args):
+        shards.append(self)
+        if len(shards) == 3:
+            raise KeyboardInterrupt
+        return encode(self, *args)
+
+    monkeypatch.setattr(PassageEncoder, "encode", counted)
+    with pytest.raises(KeyboardInterrupt):
+        append_corpus(encoder_model, passages[6:], six, **BATCH)
+    assert len(MemoryStore.open(six.path)) == 6
+    append_corpus(encoder_model, passages[6:], six.path, **BATCH)
+    assert len(shards) == 4 + 1
+    assert files(tmp_path / "store") == files(tmp_path / "whole")
+    # Once more: all of it is there.
+    assert len(append_corpus(encoder_model, passages[6:], six, **BATCH)) == 22
+    assert len(shards) == 4 + 1
+
+
+def test_ids_that_are_there_are_refused(encoder_model, passages, six, tmp_path, files):
+    before = files(tmp_path / "store")
+    changed = Passage("p3", "", "another text")
+    for corpus in (passages[5:8], passages[8:4:-1], [changed]):
+        with pytest.raises(
+            ValueError, match=r"`corpus` must have ids that are new to .*id='p[35]'"
+        ):
+            append_corpus(encoder_model, corpus, six, **BATCH)
+    assert files(tmp_path / "store") == before
+
+
+def test_another_model_is_refused_by_name(encoder_model, passages, six):
+    other = gk.Glimmer(encoder_model.backbone, encoder_model.preprocessor)
+    other.preprocessor = gk.GlimmerPreprocessor(encoder_model.preprocessor.tokenizer, 16, 20, 6)
+    with pytest.raises(ValueError, match=r"made with passage_length='20'\. Received: .*='24'$"):
+        append_corpus(other, passages[6:], six, **BATCH)
+    weight = encoder_model.backbone.memory_encoder.weights[0]
+    before = keras.ops.convert_to_numpy(weight)
+    try:
+        weight.assign(before + 1)
+        with pytest.raises(ValueError, match=r"with memory_encoder='\w{64}'\. Received: mem[^,]*$"):
+            append_corpus(encoder_model, passages[6:], six, **BATCH)
+    finally:
+        weight.assign(before)
+
+
+def test_there_must_be_a_store_to_append_to(encoder_model, passages, tmp_path):
+    with pytest.raises(FileNotFoundError, match="must be a complete store"):
+        append_corpus(encoder_model, passages, tmp_path / "none", **BATCH)
+
+
+def corpus_of(*ids):
+    return [Passage(i, "", "x") for i in ids]
+
+
+def test_passages_are_counted():
+    assert MODULE.check_passages(corpus_of("a", "b")) == 2
+    assert MODULE.check_passages(Corpus(corpus_of("a"))) == 1
+
+
+def test_duplicates_are_found_wherever_they_are(monkeypatch, rng):
+    monkeypatch.setattr(MODULE, "HASHES_AT_ONCE", 16)
+    monkeypatch.setattr(MODULE, "PASSAGES_AT_ONCE", 7)
+    ids = [f"p{i}" for i in range(100)]
+    assert MODULE.check_passages(corpus_of(*ids)) == 100
+    for _ in range(20):
+        first, second = sorted(rng.choice(100, 2, replace=False).tolist())
+        repeated = [*ids[:second], ids[first], *ids[second + 1 :]]
+        message = (
+            rf"distinct ids\. Received: id='p{first}' in passages {first + 1} and {second + 1}"
+        )
+        with pytest.raises(ValueError, match=message):
+            MODULE.check_passages(corpus_of(*repeated))
+
+
+@pytest.mark.parametrize(
+    ("corpus", "error", "message"),
+    [
+        ([], ValueError, "`corpus` must hold at least one passage. Received: 0 passages"),
+        (iter(corpus_of("a")), TypeError, "anew each time .* Received: list_iterator"),
+        ("x.jsonl", TypeError, "anew each time .* Received: str"),
+        (["x"], TypeError, "`corpus` must hold `Passage`s. Received: str"),
+    ],
+)
+def test_bad_passages(corpus, error, message):
+    with pytest.raises(error, match=message):
+        MODULE.check_passages(corpus)
+
+
 CHILD = """
 import sys
 import glimmer_keras as gk
-from glimmer_keras.pipelines.encode_corpus import encode_corpus
 preset, corpus, path = sys.argv[1:]
 glimmer = gk.Glimmer.from_preset(preset)
 corpus = gk.data.PassageFile(corpus)
 print("ready", flush=True)
-encode_corpus(glimmer, corpus, path, shard_size=4, tokens_per_batch=70)
+gk.pipelines.encode_corpus(glimmer, corpus, path, shard_size=4, tokens_per_batch=70)
 print("done", flush=True)
 """
 

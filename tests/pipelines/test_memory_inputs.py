@@ -3,6 +3,7 @@ import pytest
 
 from glimmer_keras.memory import MemoryStore, StoredPassage
 from glimmer_keras.pipelines import memory_inputs
+from tests import dequantized
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
@@ -22,7 +23,7 @@ def test_memory_of_every_dtype_is_read(make_glimmer, dtype, rng):
         "question_padding_mask": np.ones((2, 2), bool),
     }
     out = glimmer.generate(asked | inputs)
-    plain = {"passage_memory": batch.to_float32(), "passage_padding_mask": batch.mask}
+    plain = {"passage_memory": dequantized(batch), "passage_padding_mask": batch.mask}
     expected = glimmer.generate(asked | plain)
     np.testing.assert_allclose(out["passage_scores"], expected["passage_scores"], rtol=1e-5)
     assert out["answers"] == expected["answers"]

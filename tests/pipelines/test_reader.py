@@ -174,16 +174,17 @@ def test_nothing_is_compiled_again(stores, glimmer, retriever, monkeypatch):
 
 def test_a_batch_is_fetched_while_the_one_before_is_computed(readers, monkeypatch):
     reader, fetching, taken = readers["int8"], threading.Semaphore(0), []
-    prepare, run = reader._prepare, reader._run
-    monkeypatch.setattr(reader, "_prepare", lambda *a: fetching.release() or prepare(*a))
+    find, run, batches = reader.find, reader.run, []
+    monkeypatch.setattr(reader, "find", lambda *a: fetching.release() or find(*a))
 
-    def run_when_the_next_is_fetched(batch):
-        if batch.questions != ["g?"]:
-            for _ in range(2 if "a?" in batch.questions else 1):  # its own, and the next
+    def run_when_the_next_is_fetched(inputs):
+        batches.append(inputs)
+        if len(batches) < 3:  # the last has no next
+            for _ in range(2 if len(batches) == 1 else 1):  # its own, and the next
                 assert fetching.acquire(timeout=30)
-        return run(batch)
+        return run(inputs)
 
-    monkeypatch.setattr(reader, "_run", run_when_the_next_is_fetched)
+    monkeypatch.setattr(reader, "run", run_when_the_next_is_fetched)
     answers = reader.answer_all(taken.append(q) or q for q in ASKED)
     assert next(answers).question == "a?"
     assert taken == ASKED[:6]
@@ -202,6 +203,32 @@ def test_a_long_question_is_cut_and_said_so(readers, caplog):
     with caplog.at_level(logging.WARNING, logger="glimmer_keras"):
         readers["int8"].answer(["Voss " * 30, QUESTIONS[0]])
     assert "1 of 2 questions were truncated to 12 tokens" in caplog.text
+
+
+@pytest.mark.parametrize("memory", ["int8", None])
+def test_passages_themselves_in_place_of_their_ids(readers, corpus, memory):
+    passages = [[corpus[int(i)] for i in ids] for ids in IDS]
+    passages[2][1] = data.Passage("new", "", "Not in any corpus.")
+    answers = readers[memory].ask(QUESTIONS, passages=passages)
+    expected = readers[None].ask(QUESTIONS[:2], IDS[:2])
+    for answer, other in zip(answers[:2], expected, strict=True):
+        assert (answer.question, answer.text) == (other.question, other.text)
+        assert scores(answer) == pytest.approx(scores(other), abs=1e-4)
+    assert {(p.id, p.retrieval_rank) for p in answers[2].passages} == {("3", 1), ("new", 2)}
+    assert len(readers[memory].ask([])) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"passage_ids": IDS, "passages": [[]] * 3}, "At most one of `passage_ids` and `passages`"),
+        ({"passages": [[]]}, "`passages` must be a sequence of passages for each .* 1 for 3"),
+        ({"passages": [[]] * 3}, "`passages` must be from 1 to num_passages=3 passages"),
+    ],
+)
+def test_passages_that_do_not_fit(readers, given, message):
+    with pytest.raises(ValueError, match=message):
+        readers["int8"].ask(QUESTIONS, **given)
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,10 @@ import keras_hub
 import numpy as np
 import pytest
 
-from glimmer_keras.models import T5Encoder, TextEmbedder
+from glimmer_keras.models import TextEmbedder
 from glimmer_keras.pipelines import TextVectors
 
 TEXTS = ["Torvik", "a camp that was made in 1863", "", "the harp of Mirelda " * 9, "harp"]
-
-
-@pytest.fixture(scope="module")
-def embedder(encoder_model):
-    tokenizer = encoder_model.preprocessor.tokenizer
-    encoder = T5Encoder(tokenizer.vocabulary_size(), 1, 2, 8, 8, 4)
-    return TextEmbedder(encoder, keras_hub.models.T5Preprocessor(tokenizer, 24), 6)
 
 
 @pytest.mark.parametrize("tokens_per_batch", [1, 40, 2048])

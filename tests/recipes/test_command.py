@@ -1,9 +1,10 @@
 import pytest
-from _command import OneLineParser, exit_code
+
+from recipes.command import OneLineParser, exit_code
 
 
 @pytest.mark.parametrize(
-    ("raised", "code", "said"),
+    ("raised", "code", "printed"),
     [
         (None, 0, ""),
         (ValueError("`a` must be 1.\n  Received: 2"), 2, "error: `a` must be 1. Received: 2\n"),
@@ -11,14 +12,14 @@ from _command import OneLineParser, exit_code
         (KeyboardInterrupt(), 130, "Stopped; the same command goes on\n"),
     ],
 )
-def test_exit_codes(capsys, raised, code, said):
+def test_exit_codes(capsys, raised, code, printed):
     @exit_code
     def main(argv=None):
         if raised:
             raise raised
 
     assert main([]) == code
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == printed
 
 
 def test_other_errors_are_defects():

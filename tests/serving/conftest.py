@@ -1,21 +1,24 @@
+import contextlib
 import inspect
-import json
-import re
+import shutil
+import socket
 import subprocess
 import sys
-from pathlib import Path
+import threading
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-from _tokenizer import train_tokenizer
 from tensorflow.core.protobuf import saved_model_pb2
 
 import glimmer_keras as gk
 from glimmer_keras.data import Passage
 from glimmer_keras.memory.quantize import dequantize
 from glimmer_keras.serving import export
+from glimmer_keras.serving.description import DESCRIPTION, VERSION
+from glimmer_keras.utils.manifest import read_manifest, write_manifest
+from recipes.pretraining.tokenizer import train_tokenizer
 from tests import EAGERLY
 
 QUESTION, PASSAGE, ANSWER, PASSAGES, SELECTED, ROWS = 5, 6, 6, 4, 2, 5
@@ -84,7 +87,21 @@ def version(glimmer, store, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def described(version):
-    return json.loads((version / "assets.extra/serving.json").read_text())
+    return read_manifest(version / "assets.extra", "an export", VERSION, name=DESCRIPTION)
+
+
+@pytest.fixture
+def described_as(version, described, tmp_path):
+    """A version without a model, whose description says something else."""
+
+    def described_as(**other):
+        folder = tmp_path / "other/1"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(version / "assets.extra", folder / "assets.extra")
+        write_manifest(folder / "assets.extra", described | other, VERSION, DESCRIPTION)
+        return folder
+
+    return described_as
 
 
 @pytest.fixture(scope="session")
@@ -188,28 +205,61 @@ def replies(version, requests, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server(version, tmp_path_factory):
-    """gRPC and REST addresses, process, and log of imports of a server of `version`."""
+def served(version):
+    """The exported model in this process."""
+    from glimmer_keras.serving.server.served_model import ServedModel
+
+    return ServedModel(version, "glimmer", max_batch=8, max_requests=4)
+
+
+@pytest.fixture(scope="session")
+def app(served, version):
+    """What `glimmer serve --page` answers."""
+    pytest.importorskip("starlette")
+    from glimmer_keras.serving.server.app import make_app
+    from glimmer_keras.serving.server.page import Page
+
+    page = Page(served, version)
+    return make_app(served, 2**20, page.html, page.ask)
+
+
+@contextlib.contextmanager
+def listening(app, host="127.0.0.1"):
+    """Lets an application answer by uvicorn in a thread; gives the URL."""
+    from glimmer_keras.serving.server.hosts import with_port
+    from glimmer_keras.serving.server.serve import make_server
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        server = make_server(app)
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        yield f"http://{with_port(host, listener.getsockname()[1])}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def listen():
+    pytest.importorskip("uvicorn")
+    return listening
+
+
+@pytest.fixture(scope="session")
+def rest(app, listen):
+    """URL of a server of `version` in this process."""
+    with listen(app) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server(served, rest):
+    """gRPC and REST addresses of servers of `version` in this process."""
     pytest.importorskip("grpc")
     pytest.importorskip("tensorflow_serving")
-    from glimmer_keras.serving.server import options
+    from tests.serving.grpc_server import make_grpc_server
 
-    limits = ["--max-batch=8", "--max-message-mb=1", "--port=0", "--rest-port=0", "--page"]
-    program = [sys.executable, "-P", "-X", "importtime", str(Path(options.__file__).parent)]
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [*program, str(version.parent), *limits],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-    with process:
-        said = process.stdout.readline()
-        found = re.fullmatch(
-            r"Serving glimmer version 1: gRPC (\S+), REST (http://\S+:\d+)/ .*\n", said
-        )
-        assert found, said + log.read_text()[-1000:]
-        yield SimpleNamespace(grpc=found[1], rest=found[2], process=process, log=log)
-        process.terminate()
-        assert process.wait(30) == 0
+    server, port = make_grpc_server(served, "localhost:0", 2**20, 4)
+    server.start()
+    yield SimpleNamespace(grpc=f"localhost:{port}", rest=rest)
+    server.stop(None).wait()

@@ -60,6 +60,20 @@ def test_passages_sent_as_text(server, version, glimmer, corpus, index):
         check(client.answer(QUESTIONS), reader.answer(QUESTIONS))
 
 
+def test_passages_themselves_are_sent_as_text(server, version, glimmer, corpus):
+    passages = [[Passage("new", "", "the opera fidelio"), corpus[0]], [corpus[5]]]
+    expected = gk.Reader(glimmer, corpus=corpus, num_passages=4).ask(
+        QUESTIONS[:2], passages=passages
+    )
+    with Client(server.rest, version) as client:
+        answers = client.ask(QUESTIONS[:2], passages=passages)
+    for answer, other in zip(answers, expected, strict=True):
+        assert (answer.question, answer.text) == (other.question, other.text)
+        assert [(p.id, p.selected) for p in answer.passages] == [
+            (p.id, p.selected) for p in other.passages
+        ]
+
+
 def test_memory_that_is_not_int8(server, version, glimmer, corpus, index, tmp_path):
     memory = gk.pipelines.encode_corpus(
         glimmer, corpus, tmp_path / "store", "float32", progress=False
@@ -169,26 +183,22 @@ def test_waits_double_and_end_at_the_deadline(monkeypatch):
         with_retries(busy, "u", 0.25, 4)
 
 
-def test_what_does_not_fit(version, store, corpus, make_model, tmp_path):
+def test_what_does_not_fit(version, store, corpus, described, described_as, tmp_path):
     other = tmp_path / "vocabulary"
     shutil.copytree(version / "assets.extra", other)
     (other / "vocabulary.spm").write_bytes(b"another")
     no_table = tmp_path / "bare"
-    shutil.copytree(version / "assets.extra", no_table)
-    described = json.loads((no_table / "serving.json").read_text())
-    (no_table / "serving.json").write_text(json.dumps(described | {"table": None}))
-    foreign = tmp_path / "foreign"
-    shutil.copytree(version / "assets.extra", foreign)
-    prints = described["fingerprint"] | {"memory_encoder": "0"}
-    (foreign / "serving.json").write_text(json.dumps(described | {"fingerprint": prints}))
+    described_as(table=None).rename(no_table)
+    foreign = described_as(fingerprint=described["fingerprint"] | {"memory_encoder": "0"})
     for error, said, arguments, options in (
         (ValueError, "the tokenizer is not that of the model", (other,), {}),
-        (ValueError, "`store` or `corpus` must be given", (no_table,), {}),
+        (ValueError, "`store` or `corpus` must be given", (no_table / "assets.extra",), {}),
         (ValueError, "the memory must be made with memory_encoder", (foreign, store), {}),
         (ValueError, "At most one of", (version, store), {"corpus": corpus}),
         (ValueError, "`retriever` must be over the 14 passages", (version, None, [1, 2]), {}),
         (ValueError, "`batch_size` must be at least 1", (version,), {"batch_size": 0}),
         (ValueError, "`deadline` must be positive", (version,), {"deadline": 0}),
+        (ValueError, "`retries` must be at least 0", (version,), {"retries": -1}),
         (FileNotFoundError, "`export` must be what", (tmp_path / "none",), {}),
     ):
         with pytest.raises(error, match=said):

@@ -31,6 +31,21 @@ def test_other_updates_are_refused():
         slice_update(tf.zeros((3, 5)), (0, 0), tf.zeros((3, 2)))
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="an op of that backend")
+def test_keras_still_needs_it():
+    """Tried with Keras 3.15.1, whose `slice_update` is XLA's op; without that, core_ops can go."""
+    update = tf.function(lambda x: keras.ops.slice_update(x, (0, 0), x[:, :1]), autograph=False)
+
+    def ops():
+        traced = update.get_concrete_function(tf.TensorSpec((3, 5)))
+        return {node.type for node in traced.graph.get_operations()}
+
+    assert "XlaDynamicUpdateSlice" in ops()
+    update = tf.function(lambda x: keras.ops.slice_update(x, (0, 0), x[:, :1]), autograph=False)
+    with core_ops():
+        assert not any(name.startswith("Xla") for name in ops())
+
+
 def test_keras_has_its_own_back():
     original = keras.ops.slice_update
     with core_ops():

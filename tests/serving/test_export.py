@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from glimmer_keras.serving import export
+from glimmer_keras.serving import export, saved_model
 from glimmer_keras.serving.core_ops import core_ops
 from glimmer_keras.serving.settings import Settings
 from glimmer_keras.serving.signatures import core_signatures
 from tests import EAGERLY
 
-MODULE = importlib.import_module("glimmer_keras.serving.export")
+EXPORT = importlib.import_module("glimmer_keras.serving.export")
 
 
 def model_inputs(store, requests, name):
@@ -157,8 +157,8 @@ def refused(glimmer, tmp_path, monkeypatch):
         raise AssertionError("work was done")
 
     def refused(error, model=glimmer, path="new", store=None, **options):
-        monkeypatch.setattr(MODULE, "new_folder", nothing)
-        monkeypatch.setattr(MODULE, "export_from_other_backend", nothing)
+        monkeypatch.setattr(saved_model, "new_folder", nothing)
+        monkeypatch.setattr(EXPORT, "export_from_other_backend", nothing)
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(error) as raised:
             export(model, tmp_path / path, store, **options)
@@ -218,15 +218,15 @@ def test_interruption_leaves_nothing(glimmer, tmp_path, monkeypatch, step):
             return tf.function(lambda: {})
 
         def write_out(self, path, verbose):
-            (MODULE.Path(path) / "saved_model.pb").write_bytes(b"half")
+            (saved_model.Path(path) / "saved_model.pb").write_bytes(b"half")
 
     def interrupt(*args):
         assert any(tmp_path.rglob(".1-*"))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(keras.export, "ExportArchive", Archive)
-    monkeypatch.setattr(MODULE, "describe", lambda *args: {})
-    monkeypatch.setattr(MODULE, step, interrupt)
+    monkeypatch.setattr(saved_model, "describe", lambda *args: {})
+    monkeypatch.setattr(saved_model, step, interrupt)
     with pytest.raises(KeyboardInterrupt):
         export(glimmer, tmp_path / "m/1")
     assert [path.name for path in tmp_path.rglob("*")] == ["m"]
@@ -239,8 +239,8 @@ def test_of_two_that_are_written_there_are_both_or_none(glimmer, tmp_path, monke
         (tmp_path / "m/1/other").mkdir(parents=True, exist_ok=True)
 
     for name in ("core_signatures", "text_signatures"):
-        monkeypatch.setattr(MODULE, name, lambda *args: {})
-    monkeypatch.setattr(MODULE, "write", write)
+        monkeypatch.setattr(saved_model, name, lambda *args: {})
+    monkeypatch.setattr(saved_model, "write_version", write)
     with pytest.raises(FileExistsError, match="m/1', written meanwhile"):
         export(glimmer, tmp_path / "m", text=True)
     assert list((tmp_path / "m-text").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Calls to a server in this process, whose model does what a test wants of it."""
+"""Calls to a server in this process, whose model mostly does what a test wants of it."""
 
 import contextlib
 import shutil
@@ -15,7 +15,7 @@ from glimmer_keras.serving.grpc_transport import GrpcTransport
 grpc = pytest.importorskip("grpc")
 pytest.importorskip("tensorflow_serving")
 
-from glimmer_keras.serving.server import grpc_api  # noqa: E402
+from tests.serving.grpc_server import make_grpc_server  # noqa: E402
 
 
 class Model:
@@ -46,7 +46,7 @@ def model():
 @pytest.fixture
 def address(model):
     """Of a server that takes one call at a time."""
-    server, port = grpc_api.make_grpc_server(model, "localhost:0", 2**20, 1)
+    server, port = make_grpc_server(model, "localhost:0", 2**20, 1)
     server.start()
     yield f"localhost:{port}"
     model.go.set()
@@ -67,6 +67,16 @@ def transport(address):
 
 
 VALUE = {"x": np.array([[1, 2]], "int32")}
+
+
+@pytest.mark.parametrize("name", ["answer_int8", "answer_from_ids", "encode_memory"])
+def test_the_exported_model_answers(server, requests, replies, name):
+    transport = GrpcTransport(server.grpc, "glimmer", 1, 60.0, 0)
+    reply = transport.predict(name, requests[name])
+    transport.close()
+    assert set(reply) == set(replies[name])
+    for key, value in reply.items():
+        np.testing.assert_allclose(value, replies[name][key], atol=1e-4, err_msg=key)
 
 
 def test_all_dtypes_of_memory_are_sent(model, transport):
@@ -114,7 +124,7 @@ def test_tls(model, tmp_path):
     command += " -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key -out made"
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     key, certificate = (tmp_path / "key").read_bytes(), (tmp_path / "made").read_bytes()
-    server, _ = grpc_api.make_grpc_server(model, "localhost:0", 2**20, 2)
+    server, _ = make_grpc_server(model, "localhost:0", 2**20, 2)
     credentials = grpc.ssl_server_credentials([(key, certificate)])
     url = f"localhost:{server.add_secure_port('localhost:0', credentials)}"
     server.start()

@@ -12,8 +12,8 @@ grpc = pytest.importorskip("grpc")
 pytest.importorskip("tensorflow_serving")
 
 from glimmer_keras.serving.grpc_transport import GrpcTransport  # noqa: E402
-from glimmer_keras.serving.server.grpc_api import make_grpc_server  # noqa: E402
 from glimmer_keras.serving.server.served_model import ServedModel  # noqa: E402
+from tests.serving.grpc_server import make_grpc_server  # noqa: E402
 
 QUESTIONS = ["who wrote fidelio", "opera", "the moonlight sonata was first given in vienna"]
 IDS = [["p1", "p2", 'p3 "\n', "p4"], ["p5", "p0"], ["p9"]]

@@ -19,14 +19,14 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from fictional_world import make_world, write_world
 
 import glimmer_keras
 from glimmer_keras.cli.main import main
 from glimmer_keras.distribution.hosts import first_host_first, from_hosts, hosts
 from glimmer_keras.models.sizes import T5_SIZES
-from glimmer_keras.training import TrainingRun
+from glimmer_keras.training import ReaderRun
 from glimmer_keras.training.step_callback import StepCallback
+from recipes.worlds.fictional_world import make_world, write_world
 
 pytestmark = pytest.mark.slow  # five processes, each of which compiles
 
@@ -65,8 +65,8 @@ def child(file, folder, changes, stop):
 
         jax.config.update("jax_num_cpu_devices", 2)
     T5_SIZES["tiny"] = MICRO
-    fit = TrainingRun.fit
-    TrainingRun.fit = lambda self, callbacks: fit(self, [*callbacks, Signal(stop)])
+    fit = ReaderRun.fit
+    ReaderRun.fit = lambda self, callbacks: fit(self, [*callbacks, Signal(stop)])
     return main(["train", file, "--output", folder, "--set", *changes])
 
 
@@ -168,11 +168,7 @@ def rows(folder):
     """Of log.csv, without the speeds; empty cells left out."""
     with (folder / "log.csv").open() as log:
         return [
-            {
-                name: float(value)
-                for name, value in row.items()
-                if value and not name.endswith("_per_second")
-            }
+            {name: float(value) for name, value in row.items() if value and "second" not in name}
             for row in csv.DictReader(log)
         ]
 

@@ -116,7 +116,7 @@ def test_tensorboard_gets_the_same(tmp_path, clock):
         if name not in ("first_step", "step")
     }
     assert found == expected
-    assert len(found) == 6 * 3 + 2
+    assert len(found) == 6 * 4 + 2
 
 
 def test_columns_come_as_they_are_needed(tmp_path):

@@ -1,172 +1,168 @@
-import shutil
-from pathlib import Path
+import signal
 
 import keras
 import numpy as np
 import pytest
-import yaml
-from fictional_world import make_world, write_world
 
-import glimmer_keras
-from glimmer_keras import Glimmer
-from glimmer_keras.cli.main import main
-from glimmer_keras.data import read_folder
-from glimmer_keras.models.sizes import T5_SIZES
-from glimmer_keras.pipelines import bm25_index, write_retrieved
-from glimmer_keras.training import TrainingConfig, TrainingRun
-from glimmer_keras.training.run_parts import make_model, named_size, read_data, stretches
-
-TOKENIZER = Path(glimmer_keras.__file__).parent / "presets/tiny_world/assets/tokenizer"
-MICRO = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 1, "hidden_dim": 4}
-MICRO |= {"intermediate_dim": 4, "key_value_dim": 4}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def micro():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(T5_SIZES, "tiny", MICRO)
-        yield
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    write_world(make_world(0, people=10, places=10, works=10), folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def file(world, tmp_path_factory):
-    settings = {"live_proportion": "1/2", "rerank_proportion": "1/4", "num_selected": 1}
-    model = {"size": "tiny", "tokenizer": str(TOKENIZER / "vocabulary.spm")}
-    model |= {"settings": {**settings, "dropout": 0.3}}
-    model |= {"question_length": 12, "passage_length": 24, "answer_length": 4}
-    data = {"folder": str(world), "tasks": {"qa": 1, "verify": 3}, "num_passages": 3}
-    fit = {"steps": 4, "batch_size": 2, "accumulate": 2, "learning_rate": 1e-2}
-    run = {"log_every": 1, "save_every": 2, "evaluate_every": 2, "peak": 1e12}
-    path = tmp_path_factory.mktemp("config") / "config.yaml"
-    parts = {"model": model, "data": {**data, "dev_limit": 3}, "fit": fit, "run": run}
-    path.write_text(yaml.safe_dump(parts))
-    return path
-
-
-@pytest.fixture(scope="module")
-def runs(file, tmp_path_factory):
-    """A whole run, by the command, and one that went on from its first checkpoint."""
-    folder = tmp_path_factory.mktemp("runs")
-    unbroken, resumed = folder / "unbroken", folder / "resumed"
-    assert main(["train", str(file), "--output", str(unbroken)]) == 0
-    shutil.copytree(unbroken, resumed)
-    for name in ("checkpoints/step-00000004", "preset", "best"):
-        shutil.rmtree(resumed / name)
-    run = TrainingRun(TrainingConfig.read(file, ["run.keep=3"]), resumed)
-    with run.devices():
-        run.prepare()
-        assert run.step == 2
-        assert run.fit() is None
-    return unbroken, resumed
-
-
-def rows(output):
-    """Of log.csv, those of training steps, without the speeds."""
-    header, *lines = (output / "log.csv").read_text().splitlines()
-    named = [dict(zip(header.split(","), line.split(","), strict=False)) for line in lines]
-    kept = ("step", "loss", "lm_loss", "distillation_loss", "token_accuracy", "learning_rate")
-    return [{name: row[name] for name in kept} for row in named if row["first_step"]]
-
-
-def test_a_resumed_run_equals_an_unbroken_one(runs):
-    unbroken, resumed = runs
-    assert [row["step"] for row in rows(unbroken)] == ["1", "2", "3", "4"]
-    assert rows(resumed) == rows(unbroken)
-    weights = [Glimmer.from_preset(str(output / "preset")).weights for output in runs]
-    for one, other in zip(*weights, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_what_a_run_leaves(runs, file):
-    unbroken, _ = runs
-    expected = ["best", "checkpoints", "config.yaml", "data", "events", "log.csv", "preset"]
-    assert sorted(path.name for path in unbroken.iterdir()) == expected
-    kept = TrainingConfig.read(unbroken / "config.yaml")
-    assert kept == TrainingConfig.read(file)
-    header = (unbroken / "log.csv").read_text().splitlines()[0].split(",")
-    assert {"tokens_per_second", "share_of_peak", "val_average", "val_qa_lm_loss"} < set(header)
-    best = Glimmer.from_preset(str(unbroken / "best"))
-    assert best.preprocessor.passage_length == 24
-
-
-def test_the_same_command_again_has_nothing_to_train(runs, file, capsys):
-    unbroken, _ = runs
-    before = (unbroken / "log.csv").read_bytes()
-    assert main(["train", str(file), "--output", str(unbroken)]) == 0
-    said = capsys.readouterr().out
-    assert "learning_rate: 0.01" in said
-    assert "preset: trained" in said
-    assert (unbroken / "log.csv").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("fit.batch_size=4", "`fit.batch_size` must be as in the run in .*, 2. Received: 4"),
-        ("data.dev_limit=2", "`data.dev_limit` must be as in the run in .*, 3. Received: 2"),
-        ("model.settings.num_selected=2", "`model.settings` must be as in the run in "),
-    ],
+from glimmer_keras.optimizers import SkippingOptimizer
+from glimmer_keras.training import (
+    DataConfig,
+    ModelConfig,
+    ReaderRun,
+    RunConfig,
+    TrainingConfig,
+    TrainingRun,
 )
-def test_other_settings_are_refused(runs, file, change, message):
-    with pytest.raises(ValueError, match=message):
-        TrainingRun(TrainingConfig.read(file, [change]), runs[0])
+
+STEPS = 6
+RUN = RunConfig(log_every=2, save_every=2, keep=9)
+MEASURED = ("first_step", "step", "loss", "learning_rate")
 
 
-def test_fewer_steps_than_are_done_are_refused(runs, file, capsys):
-    command = ["train", str(file), "--output", str(runs[0]), "--set", "fit.steps=3"]
-    assert main(command) == 1
-    assert "`fit.steps` must be at least the 4 that are done. Rec" in capsys.readouterr().err
-    assert TrainingConfig.read(runs[0] / "config.yaml").fit.steps == 4
+def make_model(**options):
+    """Two layers, dropout and a schedule: all that a run that goes on has to bring back."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Dense(4), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    rate = keras.optimizers.schedules.CosineDecay(0.1, STEPS)
+    model.compile(keras.optimizers.Adam(rate), loss="mse", **options)
+    return model
 
 
-def test_too_few_passages_are_refused_before_any_work(file, tmp_path, capsys):
-    change = "model.settings.num_selected=4"
-    assert main(["train", str(file), "--output", str(tmp_path / "a"), "--set", change]) == 1
-    assert "`data.num_passages` must be at least the 4 of" in capsys.readouterr().err
-    assert not (tmp_path / "a").exists()
+def batches(step):
+    """Another batch for every step, without end."""
+    while True:
+        rng = np.random.default_rng(step)
+        yield rng.normal(size=(2, 3)).astype("float32"), np.ones((2, 1), "float32")
+        step += 1
 
 
-def test_a_folder_of_something_else_is_refused(file, tmp_path, capsys):
-    (tmp_path / "photo.jpg").touch()
-    assert main(["train", str(file), "--output", str(tmp_path)]) == 1
-    assert "`output` must be a new folder or that of a run" in capsys.readouterr().err
+class Score(keras.callbacks.Callback):
+    """Measures the model at the end of an epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_score"] = float(epoch)
 
 
-def test_rows_of_glimmer_retrieve_are_taken(file, world, tmp_path):
-    corpus, train, dev = read_folder(world, ["qa"])
-    index = bm25_index(corpus)
-    for split, (task,) in (("train", train), ("dev", dev)):
-        write_retrieved(index, task, corpus, tmp_path / f"qa-{split}", 5)
-    changes = [f"data.retrieved={tmp_path}", "data.tasks=[qa]"]
-    config = TrainingConfig.read(file, changes).data
-    _, (task,), (asked,) = read_data(config)
-    expected, _ = index.search([example.question for example in train[0]], 3)
-    np.testing.assert_array_equal(task.retrieved, expected)
-    assert asked.retrieved.shape == (3, 3)
+def losses(run):
+    return [{name: row[name] for name in MEASURED} for row in run.history()]
 
 
-def test_the_model_is_as_the_settings_say(file):
-    changes = ["fit.not_finite=skip", "fit.optimizer=adam", "fit.rematerialize=true"]
-    config = TrainingConfig.read(file, [*changes, "model.dtype=mixed_bfloat16"])
-    glimmer = make_model(config)
-    inner = glimmer.optimizer.inner_optimizer
-    assert isinstance(inner, keras.optimizers.Adam)
-    assert inner.gradient_accumulation_steps == 2
-    assert glimmer.backbone.rematerialize
-    assert glimmer.backbone.dtype_policy.name == "mixed_bfloat16"
-    assert glimmer.backbone.num_selected == 1
-    assert glimmer.preprocessor.num_passages == 3
-    assert named_size(glimmer.backbone) == "tiny"
+def weights(model):
+    return [keras.ops.convert_to_numpy(weight) for weight in model.weights]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    model = make_model(metrics=["mae"])
+    run = TrainingRun(model, batches, tmp_path_factory.mktemp("a"), steps=STEPS, run=RUN)
+    assert run.restore() == run.step == 0
+    assert run.history() == []
+    assert run.fit() is None
+    assert run.step == STEPS
+    return run
+
+
+def test_history_is_of_all_stretches(unbroken):
+    rows = unbroken.history()
+    assert [(row["first_step"], row["step"]) for row in rows] == [(1, 2), (3, 4), (5, 6)]
+    assert all(row["loss"] > 0 and row["mae"] > 0 and row["seconds"] > 0 for row in rows)
+    assert rows[0]["learning_rate"] > rows[-1]["learning_rate"] == 0.0
+    assert sorted(p.name for p in unbroken.output.iterdir()) == ["checkpoints", "events", "log.csv"]
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_never_was(unbroken, tmp_path):
+    def stop(batch, logs):
+        if batch == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    run = TrainingRun(make_model(), batches, tmp_path, steps=STEPS, run=RUN)
+    assert run.fit([keras.callbacks.LambdaCallback(on_train_batch_begin=stop)]) == "SIGTERM"
+    assert run.step == 3
+    keras.utils.set_random_seed(7)
+    again = TrainingRun(make_model(), batches, tmp_path, steps=STEPS, run=RUN)
+    assert again.restore() == 3
+    assert again.fit() is None
+    for one, other in zip(weights(again.model), weights(unbroken.model), strict=True):
+        np.testing.assert_array_equal(one, other)
+    expected = {row["step"]: row["learning_rate"] for row in losses(unbroken)}
+    assert {row["step"]: row["learning_rate"] for row in losses(again) if row["step"] != 3} == (
+        expected
+    )
+
+
+def test_epochs_are_stretches_that_are_evaluated(unbroken, tmp_path):
+    run = RunConfig(log_every=2, save_every=4, keep=1, evaluate_every=4)
+    training = TrainingRun(
+        make_model(), batches, tmp_path, steps=STEPS, run=run, monitor="val_score"
+    )
+    assert training.fit([Score()]) is None
+    assert [row.get("val_score") for row in training.history()] == [None, 0.0, 1.0]
+    assert losses(training) == losses(unbroken)
+    assert training.checkpoints.best_step() == STEPS
+
+
+def test_without_a_metric_too_what_ends_an_epoch_is_saved_after_it(tmp_path):
+    class Fails(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    run = RunConfig(log_every=1, save_every=1, evaluate_every=2)
+    training = TrainingRun(make_model(), batches, tmp_path, steps=STEPS, run=run)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit([Fails()])
+    assert training.checkpoints.latest_step() == 1
+
+
+def test_other_models_data_and_steps_are_refused(unbroken):
+    again = TrainingRun(make_model(), batches, unbroken.output, steps=STEPS - 1, run=RUN)
+    with pytest.raises(ValueError, match="`steps` must be at least the 6 that are done. Rec.* 5"):
+        again.restore()
+    with pytest.raises(ValueError, match="its checkpoint be restored before `fit`. Received: "):
+        again.fit()
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="other")])
+    other.compile("adam", loss="mse")
+    run = TrainingRun(other, batches, unbroken.output, steps=STEPS)
+    with pytest.raises(ValueError, match="`model` must have the variables of the one that w"):
+        run.restore()
+    unbuilt = keras.Sequential([keras.layers.Dense(1)])
+    run = TrainingRun(unbuilt, batches, unbroken.output, steps=STEPS)
+    with pytest.raises(ValueError, match="`model` must be built and compiled, .*: built=False"):
+        run.restore()
+
+
+def test_losses_that_are_not_finite_stop_or_are_skipped(tmp_path):
+    def bad(step):
+        for number, (x, y) in enumerate(batches(step), step):
+            yield (x * float("nan") if number == 1 else x), y
+
+    run = TrainingRun(make_model(), bad, tmp_path / "stop", steps=3, run=RUN)
+    with pytest.raises(FloatingPointError, match="not finite at step 2"):
+        run.fit()
+    model = make_model()
+    model.compile(SkippingOptimizer(keras.optimizers.SGD(0.1)), loss="mse")
+    run = TrainingRun(model, bad, tmp_path / "skip", steps=3, run=RUN, not_finite="skip")
+    assert run.fit() is None
+    assert run.history()[-1]["skipped_steps"] == 1
+
+
+def test_the_old_call_is_a_reader_run(tmp_path):
+    config = TrainingConfig(ModelConfig(t5="tiny_world"), DataConfig(tmp_path))
+    with pytest.warns(DeprecationWarning, match="is ReaderRun"):
+        run = TrainingRun(config, tmp_path / "new")
+    assert isinstance(run, ReaderRun)
+    with pytest.warns(DeprecationWarning, match="is ReaderRun"):
+        TrainingRun(config=config, output=tmp_path / "new")
+
+
+def test_steps_must_be_some(tmp_path):
+    with pytest.raises(ValueError, match="`steps` must be at least 1. Received: steps=0"):
+        TrainingRun(make_model(), batches, tmp_path, steps=0)
 
 
 def test_stretches():
+    from glimmer_keras.training.training_run import _stretches as stretches
+
     assert list(stretches(0, 100, 10)) == [(0, 10, 10)]
     assert list(stretches(13, 47, 10)) == [(13, 7, 1), (20, 10, 2), (40, 7, 1)]
     assert list(stretches(3, 5, 10)) == [(3, 2, 1)]

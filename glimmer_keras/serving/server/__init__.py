@@ -1,5 +1,4 @@
-"""A stand-in for TensorFlow Serving, for trying a model and for tests.
+"""`glimmer serve`: a model's SavedModel behind TensorFlow Serving's REST paths, and the page.
 
-It runs as a program of its own on tensorflow, grpc and the exported files: `__main__.py` loads this
-folder without the package around it, so its modules import only each other.
+It is for one machine, to try a model; nothing here writes exports, and nothing else imports it.
 """

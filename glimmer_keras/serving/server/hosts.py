@@ -2,11 +2,11 @@
 
 import ipaddress
 
-from .request_error import RequestError
+from glimmer_keras.serving.request_error import RequestError
 
 
 def with_port(host: str, port: int) -> str:
-    """`host:port`, where an IPv6 address stands in brackets."""
+    """Write `host:port`, where an IPv6 address stands in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -19,7 +19,7 @@ def check_host(header: str, address: str, name: str) -> None:
     Args:
         header: Of the request, with or without a port.
         address: What the server is bound to.
-        name: What it was told to bind to.
+        name: The host that it was started with.
     """
     host = header if header.endswith("]") else header.rpartition(":")[0] or header
     if _is_loopback(address) and host != name and not _is_loopback(host.strip("[]")):

@@ -1,107 +1,71 @@
-"""What the page asks: BM25 over the passages of the table, then the model."""
-
-import json
-import runpy
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
+from glimmer_keras.retrieval import BM25Retriever
+from glimmer_keras.serving.exported import Exported
+from glimmer_keras.serving.exported_reader import ExportedReader
+from glimmer_keras.serving.request_error import RequestError
+from glimmer_keras.serving.server.served_model import ServedModel
 
-from .request_error import RequestError
-from .served_model import ServedModel
-
-SIGNATURE = "answer_from_ids"
 MAX_CHARACTERS = 2000
-RETRIEVER = Path(__file__).resolve().parents[2] / "retrieval/bm25_retriever.py"
-
-
-class Passage(NamedTuple):
-    """A line of `passages.jsonl`."""
-
-    id: str
-    title: str
-    text: str
+HTML = Path(__file__).resolve().with_name("page.html")
 
 
 class Page:
-    """Answers questions with all that the page shows.
+    """Answers the page's questions, by BM25 over the passages of the table and then the model.
 
     Args:
         model: Exported with a store.
         path: Its version.
+
+    Raises:
+        ValueError: If there is no table in the model.
     """
 
     def __init__(self, model: ServedModel, path: Path) -> None:
-        import tensorflow_text
-
-        assets = path / "assets.extra"
-        description = json.loads((assets / "serving.json").read_text("utf-8"))
-        if SIGNATURE not in model.signature_defs or not description["table"]:
+        exported = Exported(path)
+        if not exported.description["table"]:
             raise ValueError(
                 f"`--page` must have a model that was exported with a store. Received: '{path}'"
             )
-        table = assets / description["table"]["file"]
-        with table.open(encoding="utf-8") as lines:
-            self._passages = [Passage(**json.loads(line)) for line in lines]
-        bm25 = runpy.run_path(str(RETRIEVER))["BM25Retriever"]  # a module that stands alone
-        self._retriever = bm25.build(self._passages)
-        self._tokenizer = tensorflow_text.SentencepieceTokenizer(
-            (assets / description["tokenizer"]).read_bytes()
-        )
-        self._model, self._description = model, description
+        retriever = BM25Retriever.build(exported.table())
+        self._reader = ExportedReader(exported, model.predict, retriever=retriever)
+        self.html = HTML.read_bytes()
         self.ask({"question": "What is built at the first request is built now?"})
 
     def ask(self, body: Any) -> dict[str, Any]:
-        """From `{"question": ...}` to the answer, the passages as found, and milliseconds."""
+        """Answer `{"question": ...}` with the answer, its passages, and milliseconds.
+
+        Raises:
+            RequestError: If there is no question of at most `MAX_CHARACTERS`.
+        """
         question = body.get("question") if isinstance(body, dict) else None
         if not isinstance(question, str) or not 0 < len(question.strip()) <= MAX_CHARACTERS:
             raise RequestError(
                 "INVALID_ARGUMENT", f"`question` must have from 1 to {MAX_CHARACTERS} characters"
             )
-        spec, clock = self._description, _Clock()
-        rows, scores = self._retriever.search([question], spec["num_passages"])
+        reader, clock = self._reader, _Clock()
+        asked = reader.find([question])
         times = {"retrieve": clock()}
-        length = spec["question_length"]
-        tokens = self._tokenizer.tokenize([question]).to_list()[0][:length]
-        ids = np.full((1, length), spec["pad_id"], "int32")
-        ids[0, : len(tokens)] = tokens
-        inputs = {
-            "question_token_ids": ids,
-            "question_padding_mask": np.arange(length)[None] < len(tokens),
-            "passage_rows": rows.astype("int32"),
-        }
+        inputs = reader.inputs(asked)
         times["tokenize"] = clock()
-        outputs = self._model.predict(SIGNATURE, inputs)
+        outputs = reader.run(inputs)
         times["read, rerank and answer"] = clock()
-        said = outputs["answer_token_ids"][0, : outputs["answer_lengths"][0]].tolist()
-        kept = [token for token in said if token not in spec["special_ids"]]
-        answer = (
-            self._tokenizer.detokenize(np.array(kept, "int32")).numpy().decode() if kept else ""
-        )
+        [answer] = reader.answers(asked, outputs)
         times["detokenize"] = clock()
-        found = [column for column, row in enumerate(rows[0].tolist()) if row >= 0]
-        relevance, selected = outputs.get("passage_scores"), outputs.get("selected_passages")
-        read = set(found if selected is None else selected[0].tolist())
         return {
             "question": question,
-            "answer": answer,
+            "answer": answer.text,
             "log_probability": float(outputs["log_probability"][0]),
             "milliseconds": times,
-            "passages": [
-                {
-                    **self._passages[rows[0, column]]._asdict(),
-                    "retrieval_score": float(scores[0, column]),
-                    "score": None if relevance is None else float(relevance[0, column]),
-                    "selected": column in read,
-                }
-                for column in found
-            ],
+            "passages": [asdict(passage) for passage in answer.passages],
         }
 
 
 class _Clock:
-    """Milliseconds since it was last asked."""
+    """Gives the milliseconds since it was last asked."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()

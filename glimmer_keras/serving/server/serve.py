@@ -1,55 +1,101 @@
 import signal
-import sys
+import socket
 import threading
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from .grpc_api import make_grpc_server
-from .hosts import with_port
-from .options import make_parser
-from .rest_api import make_rest_server
-from .served_model import ServedModel, newest_version
-from .warm_up import warm_up
+import uvicorn
+
+from glimmer_keras.serving.description import ASSETS
+from glimmer_keras.serving.server.app import make_app
+from glimmer_keras.serving.server.hosts import with_port
+from glimmer_keras.serving.server.page import Page
+from glimmer_keras.serving.server.served_model import ServedModel, newest_version
+from glimmer_keras.serving.warmup import WARMUP, warm_up
+from glimmer_keras.utils.quiet import quiet
 
 GRACE_SECONDS = 30
-PAGE = Path(__file__).resolve().with_name("page.html")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT; requests that are under way then are still answered."""
-    args = make_parser().parse_args(argv)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+def serve(
+    directory: Path,
+    name: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    *,
+    page: bool = False,
+    max_batch: int = 64,
+    max_message_bytes: int = 128 * 2**20,
+    max_requests: int = 16,
+) -> None:
+    """Serve the newest version of a model until SIGTERM or SIGINT.
+
+    Requests that are under way then are still answered. A line on stdout says when it listens.
+
+    Args:
+        directory: Its versions, or one of them.
+        name: What requests call the model, by default the name of the directory.
+        host: To listen on.
+        port: To listen on; 0 is one that the system picks.
+        page: Whether to show the page.
+        max_batch: Most rows of a request.
+        max_message_bytes: Largest body of a request.
+        max_requests: Most requests at once.
+
+    Raises:
+        ValueError: If the model cannot be served.
+        OSError: If there is none, or the address is taken.
+    """
+    stopped, server = threading.Event(), None
+
+    def stop(*_: Any) -> None:
+        stopped.set()
+        if server is not None:
+            server.should_exit = True
+
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        path = newest_version(args.directory.resolve())
-        name = args.name or path.parent.name
-        model = ServedModel(path, name, args.max_batch, args.max_requests)
-        page, ask = None, None
-        if args.page:
-            from .page import Page
+        path = newest_version(directory.resolve())
+        with quiet():
+            model = ServedModel(path, name or path.parent.name, max_batch, max_requests)
+            shown = Page(model, path) if page else None
+            warm_up(model, path / ASSETS / WARMUP, stopped.is_set)
+        with _listen(host, port) as listening:
+            address, port = listening.getsockname()[:2]
+            app = make_app(
+                model,
+                max_message_bytes,
+                shown.html if shown else None,
+                shown.ask if shown else None,
+                address,
+                host,
+            )
+            server = make_server(app)
+            print(
+                f"Serving {model.name} version {model.version}: "
+                f"REST http://{with_port(host, port)}" + ("/ has the page" if page else ""),
+                flush=True,
+            )
+            if not stopped.is_set():
+                server.run([listening])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
-            page, ask = PAGE.read_bytes(), Page(model, path).ask
-        warm_up(model, path, stopped)
-        limit, host = args.max_message_mb * 2**20, args.host
-        rest = make_rest_server(model, (host, args.rest_port), limit, page, ask)
-        threads = args.max_requests + 4  # some to refuse with
-        server, port = make_grpc_server(model, with_port(host, args.port), limit, threads)
-    except (ValueError, OSError, OverflowError, ImportError, RuntimeError) as error:
-        print(f"glimmer: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    server.start()
-    thread = threading.Thread(target=rest.serve_forever, name="rest")
-    thread.start()
-    print(
-        f"Serving {name} version {model.version}: gRPC {with_port(host, port)}, "
-        f"REST http://{with_port(host, rest.server_port)}" + ("/ has the page" if page else ""),
-        flush=True,
+
+def make_server(app: Any) -> uvicorn.Server:
+    """Make a server that is quiet, and is not told where to listen."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    while not stopped.wait(0.2):
-        pass  # a signal that another thread got does not end a wait
-    finished = server.stop(GRACE_SECONDS)
-    rest.stop(GRACE_SECONDS)
-    thread.join()
-    finished.wait()
-    return 0
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=128)

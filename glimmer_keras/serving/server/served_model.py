@@ -1,13 +1,14 @@
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
-from .request_error import RequestError
+from glimmer_keras.serving.request_error import RequestError
 
 DEFAULT_SIGNATURE = "serving_default"
 SAVED_MODEL = "saved_model.pb"
@@ -21,6 +22,10 @@ class ServedModel:
         name: What requests call the model.
         max_batch: Most rows of a request.
         max_requests: Most requests at once.
+
+    Raises:
+        ValueError: If the SavedModel is damaged.
+        OSError: If it lacks a file.
     """
 
     def __init__(self, path: Path, name: str, max_batch: int, max_requests: int) -> None:
@@ -28,9 +33,12 @@ class ServedModel:
         if b"SentencepieceOp" in content:
             import tensorflow_text  # noqa: F401  registers its ops
         self.name, self.version = name, int(path.name)
-        graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0]
+        try:
+            graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0]
+            self._loaded = tf.saved_model.load(str(path))  # keeps the variables alive
+        except (DecodeError, IndexError, RuntimeError, tf.errors.OpError) as error:
+            raise ValueError(f"no SavedModel can be loaded: {error}. Received: '{path}'") from error
         self.signature_defs = {name: graph.signature_def[name] for name in graph.signature_def}
-        self._loaded = tf.saved_model.load(str(path))  # keeps the variables alive
         self._functions = dict(self._loaded.signatures)
         self._max_batch = max_batch
         self._places = threading.BoundedSemaphore(max_requests)
@@ -38,20 +46,26 @@ class ServedModel:
     def check(self, name: str, version: int | None = None) -> None:
         """Refuse another name or version than that of the model."""
         if name != self.name or version not in (None, self.version):
-            asked = name if version is None else f"{name} version {version}"
-            raise RequestError("NOT_FOUND", f"Servable not found for request: {asked}")
+            model = name if version is None else f"{name} version {version}"
+            raise RequestError("NOT_FOUND", f"Servable not found for request: {model}")
 
     def inputs_of(self, signature: str) -> dict[str, tf.TensorSpec]:
-        """Shapes and dtypes of what a signature takes."""
+        """Give shapes and dtypes of what a signature takes."""
         if signature not in self._functions:
             raise RequestError(
                 "FAILED_PRECONDITION", f'Serving signature key "{signature}" not found.'
             )
         return self._functions[signature].structured_input_signature[1]
 
-    def place(self) -> "_Place":
-        """A context in which a request is served; refused where there are too many."""
-        return _Place(self._places)
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place among the requests; refused where there are too many."""
+        if not self._places.acquire(blocking=False):
+            raise RequestError("RESOURCE_EXHAUSTED", "Too many requests at once")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run a signature, inside of a `place`."""
@@ -84,24 +98,16 @@ class ServedModel:
         return {name: value.numpy() for name, value in outputs.items()}
 
 
-class _Place:
-    def __init__(self, places: threading.BoundedSemaphore) -> None:
-        self._places = places
-
-    def __enter__(self) -> None:
-        if not self._places.acquire(blocking=False):
-            raise RequestError("RESOURCE_EXHAUSTED", "Too many requests at once")
-
-    def __exit__(self, *error: Any) -> None:
-        self._places.release()
-
-
 def newest_version(directory: Path) -> Path:
-    """The version with the highest number in a directory, or the directory if it is one."""
+    """Find the version with the highest number in a directory, or the directory if it is one.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
     if directory.name.isdecimal() and (directory / SAVED_MODEL).is_file():
         return directory
-    found = [path.parent for path in directory.glob(f"*/{SAVED_MODEL}")]
-    versions = [path for path in found if path.name.isdecimal()]
+    folders = [path.parent for path in directory.glob(f"*/{SAVED_MODEL}")]
+    versions = [folder for folder in folders if folder.name.isdecimal()]
     if not versions:
         raise FileNotFoundError(
             f"`directory` must hold a version, <number>/{SAVED_MODEL}. Received: '{directory}'"

@@ -1,0 +1,99 @@
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from glimmer_keras.data.example import Example
+from glimmer_keras.data.formats.registry import Ranking, register
+from glimmer_keras.data.jsonl import Record, read_list, read_records, take, take_id
+from glimmer_keras.data.passage import Passage
+from glimmer_keras.data.provenance import Provenance
+
+
+@register("task", "fid")
+def examples(path: str | Path, name: str) -> Iterator[tuple[str, Example]]:
+    """Read questions that bring their retrieved passages, in the form of FiD and DPR.
+
+    Each record is `{"question", "answers": [...], "target"?, "ctxs": [{"id"?, "title"?, "text",
+    "has_answer"?}, ...]}`, the best passage first. `target` comes first among the answers. Each
+    passage marked `has_answer` (or `hasanswer`) is an alternative evidence set of its own, so
+    recall is DPR's top-k accuracy.
+
+    Args:
+        path: A `.json` list or `.jsonl` lines, gzipped or not.
+        name: Name of the task.
+    """
+    for number, (where, record) in enumerate(_records(path)):
+        yield where, _example(record, f"{name}-{number}", name, where)
+
+
+@register("results", "dpr")
+def rankings(path: str | Path) -> Iterator[Ranking]:
+    """Read DPR's retrieval results.
+
+    Each record is `{"question", "ctxs": [{"id", ...}, ...]}`, the best passage first; a record
+    belongs to the examples whose question it has, blanks at the ends aside, and a question that
+    comes again is passed over.
+
+    Args:
+        path: A `.json` list or `.jsonl` lines, gzipped or not.
+    """
+    seen: set[str] = set()
+    for where, record in _records(path):
+        question = take(record, "question", str, where).strip()
+        if question not in seen:
+            seen.add(question)
+            yield Ranking(question, where, _ranked_pieces(record, where), by="question")
+
+
+def _records(path: str | Path) -> Iterator[tuple[str, Record]]:
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
+    return read_list(path) if suffixes[-1:] == [".json"] else read_records(path)
+
+
+def _contexts(record: Record, where: str) -> list[Record]:
+    contexts = take(record, "ctxs", list, where)
+    if not all(isinstance(context, dict) for context in contexts):
+        raise ValueError(f"{where}: field `ctxs` must be a list of objects")
+    return contexts
+
+
+def _ranked_pieces(record: Record, where: str) -> Iterator[tuple[str, Provenance]]:
+    for context in _contexts(record, where):
+        yield where, Provenance(passage_id=take_id(context, "id", where))
+
+
+def _passage(context: Record, name: str, where: str) -> Passage:
+    title = take(context, "title", str, where) if context.get("title") is not None else ""
+    text = take(context, "text", str, where)
+    if context.get("id") is None:
+        digest = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
+        return Passage(f"{name}-{digest[:16]}", title, text)
+    return Passage(take_id(context, "id", where), title, text)
+
+
+def _example(record: Record, default_id: str, name: str, where: str) -> Example:
+    contexts = _contexts(record, where)
+    passages = [_passage(context, name, where) for context in contexts]
+    answers = take(record, "answers", list, where)
+    if record.get("target") is not None:
+        answers = [take(record, "target", str, where), *answers]
+    if not any(isinstance(answer, str) and answer.strip() for answer in answers):
+        raise ValueError(f"{where}: field `answers` must hold an answer. Received: {answers!r}")
+    if not all(isinstance(answer, str) for answer in answers):
+        raise ValueError(f"{where}: field `answers` must be a list of strings")
+    question = take(record, "question", str, where)
+    if not question.strip():
+        raise ValueError(f"{where}: field `question` must not be blank")
+    gold = [
+        (Provenance(passage_id=passage.id),)
+        for context, passage in zip(contexts, passages, strict=True)
+        if context.get("has_answer") or context.get("hasanswer")
+    ]
+    return Example(
+        id=take_id(record, "id", where) if record.get("id") is not None else default_id,
+        task=name,
+        question=question,
+        answers=tuple(answers),
+        evidence=tuple(dict.fromkeys(gold)),
+        contexts=tuple(passages),
+    )

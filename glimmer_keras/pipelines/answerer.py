@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, overload
+
+import numpy as np
+
+from glimmer_keras.data import Passage, TokenSpec, pad_tokens, padding_mask
+from glimmer_keras.data.token_ids import report_truncated
+from glimmer_keras.memory import StoredPassage
+from glimmer_keras.pipelines.answer import Answer, rank_passages
+from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
+from glimmer_keras.retrieval import Retriever
+
+Ids = Sequence[str]
+Inputs = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Questions with the passages to read for them.
+
+    Args:
+        questions: As they were asked.
+        passages: At most `num_passages` for each question.
+        retrieval_scores: `(questions, num_passages)`, `None` if the passages were given.
+        source: Turns the passages into model inputs.
+    """
+
+    questions: Sequence[str]
+    passages: Sequence[Sequence[StoredPassage | Passage]]
+    retrieval_scores: np.ndarray | None
+    source: PassageSource | TextInputs
+
+
+class Answerer(ABC):
+    """Answers questions, wherever the model is: finds their passages, and makes `Answer`s.
+
+    A subclass says how the model is run on a batch, in `run`. `ask` goes through four steps, which
+    can also be taken one by one: `find`, `inputs`, `run`, `answers`.
+
+    Args:
+        source: The passages.
+        retriever: Finds the passages of a question; its rows count those of `source`. `None`
+            where passages are always given.
+        spec: The tokenizer.
+        question_length: Tokens of a question.
+        passage_lengths: Tokens that passages may be padded to, ascending; to the last they are cut.
+        num_passages: `k`, passages for a question; fewer are filled up with missing ones.
+        batch_size: Questions answered at once, when there are several.
+        fill: Whether batches are filled up to `batch_size`, so that they have one shape.
+
+    Raises:
+        ValueError: If `batch_size` is less than 1, or the retriever is over another number of
+            passages.
+    """
+
+    def __init__(
+        self,
+        source: PassageSource,
+        retriever: Retriever | None,
+        spec: TokenSpec,
+        *,
+        question_length: int,
+        passage_lengths: Sequence[int],
+        num_passages: int,
+        batch_size: int,
+        fill: bool,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+        if retriever is not None and len(retriever) != len(source):
+            raise ValueError(
+                f"`retriever` must be over the {len(source)} passages there are. "
+                f"Received: one over {len(retriever)}"
+            )
+        self.num_passages = num_passages
+        self.batch_size = batch_size
+        self.lengths = tuple(passage_lengths)
+        self._source, self._retriever = source, retriever
+        self._texts = TextInputs(spec, passage_lengths[-1])
+        self._spec, self._question_length, self._fill = spec, question_length, fill
+
+    @overload
+    def answer(self, question: str, passage_ids: Ids | None = None) -> Answer: ...
+    @overload
+    def answer(
+        self, question: list[str] | tuple[str, ...], passage_ids: Sequence[Ids] | None = None
+    ) -> list[Answer]: ...
+    def answer(
+        self, question: str | list[str] | tuple[str, ...], passage_ids: Any = None
+    ) -> Answer | list[Answer]:
+        """Answer a question, or several.
+
+        Args:
+            question: One, or a list of them.
+            passage_ids: Ids of the passages to read from, at most `num_passages`, in place of
+                the retriever's; for several questions a sequence for each.
+
+        Raises:
+            ValueError: If a question is blank, an id is unknown, there are too many, or there
+                are neither ids nor a retriever.
+        """
+        if isinstance(question, str):
+            return self.ask([question], None if passage_ids is None else [passage_ids])[0]
+        return self.ask(question, passage_ids)
+
+    def ask(
+        self,
+        questions: Sequence[str],
+        passage_ids: Sequence[Ids] | None = None,
+        *,
+        passages: Sequence[Sequence[Passage]] | None = None,
+    ) -> list[Answer]:
+        """Answer questions from retrieved passages, or from those given.
+
+        Args:
+            questions: Any number of them.
+            passage_ids: For each question ids of passages, from 1 to `num_passages`.
+            passages: In place of ids passages themselves, from anywhere, which the model encodes.
+
+        Raises:
+            ValueError: If a question is blank, an id is unknown, there are too many passages, or
+                there are neither passages nor a retriever.
+        """
+        if passage_ids is not None and passages is not None:
+            raise ValueError(
+                "At most one of `passage_ids` and `passages` must be given. Received: both"
+            )
+        if passage_ids is not None:
+            self._check_chosen("passage_ids", "ids", passage_ids, len(questions))
+        if passages is not None:
+            self._check_chosen("passages", "passages", passages, len(questions))
+        size = 1 if len(questions) == 1 else self.batch_size
+        return list(self._stream(questions, passage_ids, passages, size))
+
+    def answer_all(
+        self, questions: Iterable[str], passage_ids: Iterable[Ids] | None = None
+    ) -> Iterator[Answer]:
+        """Answer any number of questions in their order, in batches of one shape.
+
+        Passages and memory of the next batch are fetched while the model computes this one.
+
+        Args:
+            questions: Taken as they are needed.
+            passage_ids: For each question, as in `answer`.
+        """
+        return self._stream(questions, passage_ids, None, self.batch_size)
+
+    def find(
+        self,
+        questions: Sequence[str],
+        passage_ids: Sequence[Ids] | None = None,
+        passages: Sequence[Sequence[Passage]] | None = None,
+    ) -> Asked:
+        """Find the passages of each question: those given, or else the retriever's."""
+        if blank := [question for question in questions if not question.strip()]:
+            raise ValueError(f"`question` must not be blank. Received: question={blank[0]!r}")
+        if passages is not None:
+            self._check_chosen("passages", "passages", passages, len(questions))
+            return Asked(questions, passages, None, self._texts)
+        if passage_ids is not None:
+            self._check_chosen("passage_ids", "ids", passage_ids, len(questions))
+            looked_up = iter(self._source.find([i for ids in passage_ids for i in ids]))
+            rows = [list(islice(looked_up, len(ids))) for ids in passage_ids]
+            return Asked(questions, rows, None, self._source)
+        if self._retriever is None:
+            raise ValueError(
+                "`passage_ids` must be given where there is no retriever. Received: None"
+            )
+        places, scores = self._retriever.search(questions, self.num_passages)
+        retrieved = iter(self._source.at(places[places >= 0].astype("int64")))
+        rows = [list(islice(retrieved, count)) for count in (places >= 0).sum(axis=1)]
+        return Asked(questions, rows, scores, self._source)
+
+    def inputs(self, asked: Asked, size: int | None = None) -> Inputs:
+        """Turn questions and passages into model inputs; the last question fills up to `size`."""
+        count = len(asked.questions)
+        # (size,), the question of each row
+        filled = np.minimum(np.arange(size if self._fill and size else count), count - 1)
+        spec, length = self._spec, self._question_length
+        tokens, lengths, cut = pad_tokens(
+            spec.tokenize(list(asked.questions)), length, None, spec.pad_id
+        )
+        report_truncated(cut, count, "questions", length)
+        passages = [asked.passages[number] for number in filled]
+        return {
+            "question_token_ids": tokens[filled],
+            "question_padding_mask": padding_mask(lengths[filled], length),
+            **asked.source.inputs(passages, self.num_passages, self.lengths),
+        }
+
+    @abstractmethod
+    def run(self, inputs: Inputs) -> Mapping[str, Any]:
+        """Run the model on a batch.
+
+        Args:
+            inputs: As `inputs` makes them.
+
+        Returns:
+            What `texts` takes, and with a scorer `passage_scores` `(batch, k)` and
+            `selected_passages` `(batch, m)`.
+        """
+
+    def texts(self, outputs: Mapping[str, Any]) -> Sequence[str]:
+        """Give the answer in each row of the model's outputs."""
+        return outputs["answers"]
+
+    def answers(self, asked: Asked, outputs: Mapping[str, Any]) -> list[Answer]:
+        """Make the answers of the model's outputs."""
+        texts = self.texts(outputs)
+        columns = outputs.get("passage_scores"), outputs.get("selected_passages")
+        answers = []
+        for number, question in enumerate(asked.questions):
+            scores, selected, retrieval_scores = (
+                None if column is None else np.asarray(column[number])
+                for column in (*columns, asked.retrieval_scores)
+            )
+            ranked = rank_passages(asked.passages[number], scores, selected, retrieval_scores)
+            answers.append(Answer(question, texts[number], ranked))
+        return answers
+
+    def _stream(
+        self,
+        questions: Iterable[str],
+        passage_ids: Iterable[Ids] | None,
+        passages: Iterable[Sequence[Passage]] | None,
+        size: int,
+    ) -> Iterator[Answer]:
+        if isinstance(questions, str):
+            raise TypeError("`questions` must be several strings. Received: one string")
+        left = iter(questions)
+        chosen = [None if rows is None else iter(rows) for rows in (passage_ids, passages)]
+        with ThreadPoolExecutor(1, thread_name_prefix="answerer") as thread:
+            ahead: Future[tuple[Asked, Inputs]] | None = None
+            while True:
+                part, ready = list(islice(left, size)), ahead
+                rows = [None if row is None else list(islice(row, len(part))) for row in chosen]
+                ahead = thread.submit(self._prepare, size, part, *rows) if part else None
+                if ready is not None:
+                    asked, inputs = ready.result()
+                    yield from self.answers(asked, self.run(inputs))
+                if ahead is None:
+                    return
+
+    def _prepare(self, size: int, *arguments: Any) -> tuple[Asked, Inputs]:
+        """Do everything before the model."""
+        asked = self.find(*arguments)
+        return asked, self.inputs(asked, size)
+
+    def _check_chosen(
+        self, name: str, what: str, chosen: Sequence[Sequence[Any]], questions: int
+    ) -> None:
+        strings = [row for row in chosen if isinstance(row, str)]
+        if strings or len(chosen) != questions:
+            received = repr(strings[0]) if strings else f"{len(chosen)} for {questions} questions"
+            raise ValueError(
+                f"`{name}` must be a sequence of {what} for each question. Received: {received}"
+            )
+        for row in chosen:
+            if not 1 <= len(row) <= self.num_passages:
+                raise ValueError(
+                    f"`{name}` must be from 1 to num_passages={self.num_passages} {what}. "
+                    f"Received: {len(row)} {what}"
+                )
