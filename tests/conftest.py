@@ -1,10 +1,22 @@
+import atexit
+import ctypes
+import gc
 import os
+import shutil
 import signal
+import sys
+import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Programs here run once or twice: compiling them takes the time, not running them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# A program that another test or another process of this run has compiled is read, not compiled.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # On a GPU: no TF32 (tests compare to 1e-4), and memory is shared between JAX and TensorFlow.
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
@@ -14,6 +26,11 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 import keras
 import numpy as np
 import pytest
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 # Tests interrupt processes, which ignore it where the suite was started in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,6 +59,19 @@ def same_numbers():
     yield
     assert keras.config.floatx() == "float32"
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def freed_memory():
+    """Compiled programs and what they took go with the module that needed them."""
+    yield
+    gc.collect()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture

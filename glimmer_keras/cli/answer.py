@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glimmer_keras.cli.start_keras import start_keras
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from glimmer_keras.pipelines import Answer
-
-HELP = "answer a question, a file of them, or those typed at a prompt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,15 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if (args.input is None) != (args.output is None):
+        raise ValueError("`--input` and `--output` must be given together. Received: one of them")
+    if args.ids and args.question is None:
+        raise ValueError("`--ids` must come with `--question`. Received: no question")
+    start_keras()
     from glimmer_keras.data import read_corpus, read_task
     from glimmer_keras.memory import MemoryStore
     from glimmer_keras.models import Glimmer
     from glimmer_keras.pipelines import Reader, bm25_index, write_predictions
 
-    if (args.input is None) != (args.output is None):
-        raise ValueError("`--input` and `--output` must be given together. Received: one of them")
-    if args.ids and args.question is None:
-        raise ValueError("`--ids` must come with `--question`. Received: no question")
     task = read_task(args.input, "questions", unanswered="keep") if args.input else None
     store = MemoryStore.open(args.store, cache_bytes=args.cache_mb * 2**20) if args.store else None
     corpus = read_corpus(args.corpus) if args.corpus else None

@@ -3,9 +3,6 @@ from __future__ import annotations
 import argparse
 
 from glimmer_keras.cli.encode import add_corpus_arguments, corpus_file
-from glimmer_keras.data import DiskCorpus
-
-HELP = "lay a corpus out on disk, so that passages are found without being held in memory"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from glimmer_keras.data import DiskCorpus
+
     corpus = DiskCorpus.write(args.folder, corpus_file(args))
     print(f"{corpus.path}: {len(corpus):,} passages")
     return 0

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from glimmer_keras.data import DiskCorpus, PassageFile
-from glimmer_keras.data.formats import formats
-from glimmer_keras.models import Glimmer
-from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
-from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
+from glimmer_keras.cli.start_keras import start_keras
 
-HELP = "turn a corpus into a memory store"
+if TYPE_CHECKING:
+    from glimmer_keras.data import DiskCorpus, PassageFile
+
+TOKENS_PER_BATCH = 2048
 CORPUS_HELP = "passages as JSON lines, plain or .gz, or a folder of glimmer corpus"
 
 
@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where the passages are, as `corpus_file` takes it."""
+    from glimmer_keras.data.formats import formats
+
     parser.add_argument("corpus", metavar="CORPUS", help=CORPUS_HELP)
     parser.add_argument(
         "--format",
@@ -74,6 +76,8 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
 
 def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
     """Open the corpus that the arguments name."""
+    from glimmer_keras.data import DiskCorpus, PassageFile
+
     if Path(args.corpus).is_dir():
         return DiskCorpus(args.corpus)
     file = PassageFile(args.corpus, args.format, args.max_words)
@@ -83,6 +87,11 @@ def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
 
 def run(args: argparse.Namespace) -> int:
     corpus = corpus_file(args)
+    start_keras()
+    from glimmer_keras.data import PassageFile
+    from glimmer_keras.models import Glimmer
+    from glimmer_keras.pipelines import beam_encode_corpus, encode_corpus
+
     settings = (args.store, args.dtype, args.shard_size, args.tokens_per_batch)
     if args.runner is None:
         store = encode_corpus(Glimmer.from_preset(args.preset), corpus, *settings)

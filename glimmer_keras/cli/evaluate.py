@@ -3,12 +3,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from rich.console import Console
-
-from glimmer_keras.evaluation import kilt_table, score_predictions
+from glimmer_keras.cli.start_keras import start_keras
 from glimmer_keras.metrics.kilt import KS, PAGE
-
-HELP = "score a file of predictions with KILT's metrics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    start_keras()
+    from rich.console import Console
+
+    from glimmer_keras.evaluation import kilt_table, score_predictions
+
     scores = score_predictions(
         args.gold,
         args.predictions,

@@ -1,8 +1,8 @@
 import argparse
+import os
 
 from glimmer_keras.cli.arguments import positive
-
-HELP = "turn a preset into a SavedModel for TensorFlow Serving"
+from glimmer_keras.cli.start_keras import start_keras
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import os
-
+    start_keras()
     import keras
 
     from glimmer_keras.memory import MemoryStore

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from glimmer_keras.data import read_corpus, read_task
-from glimmer_keras.models import TextEmbedder
-from glimmer_keras.pipelines import bm25_index, dense_index, write_retrieved
-from glimmer_keras.retrieval import BM25Retriever, DenseRetriever
+from glimmer_keras.cli.start_keras import start_keras
 
-HELP = "retrieve passages for the questions of tasks once, and keep them as arrays of rows"
+if TYPE_CHECKING:
+    from glimmer_keras.models import TextEmbedder
+    from glimmer_keras.retrieval import BM25Retriever, DenseRetriever
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +50,10 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.num_passages < 1:
         raise ValueError(f"`--num-passages` must be at least 1. Received: {args.num_passages}")
+    start_keras()
+    from glimmer_keras.data import read_corpus, read_task
+    from glimmer_keras.pipelines import bm25_index, dense_index, write_retrieved
+
     tasks = {
         name: read_task(path, name, unanswered="keep")
         for name, path in zip(names, args.tasks, strict=True)
@@ -70,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
 def read_embedder(folder: str) -> TextEmbedder:
     """Load an embedder from a folder as sentence-transformers keeps GTR, or from a preset."""
+    from glimmer_keras.models import TextEmbedder
+
     if Path(folder, "modules.json").is_file():
         return TextEmbedder.from_gtr(folder)
     return TextEmbedder.from_preset(folder)

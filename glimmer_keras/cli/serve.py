@@ -3,8 +3,7 @@ import logging
 from pathlib import Path
 
 from glimmer_keras.cli.arguments import port, positive
-
-HELP = "serve an exported model on this machine, to try it and for tests"
+from glimmer_keras.cli.start_keras import start_keras
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -39,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    start_keras()
     from glimmer_keras.serving.extra import check_extra
 
     check_extra()

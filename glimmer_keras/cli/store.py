@@ -5,16 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from glimmer_keras.cli.encode import add_batch_argument, add_corpus_arguments, corpus_file
-from glimmer_keras.memory import MemoryStore
-from glimmer_keras.models import Glimmer
-from glimmer_keras.pipelines import append_corpus
-from glimmer_keras.utils.progress import Progress
-
-HELP = "look at a memory store, check it, add to it, delete from it"
+from glimmer_keras.cli.start_keras import start_keras
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +39,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from glimmer_keras.memory import MemoryStore
+
     info = MemoryStore.open(args.store).info()
     if args.json:
         print(json.dumps(info, indent=1))
@@ -70,6 +67,9 @@ def _shown(value: Any) -> str:
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from glimmer_keras.memory import MemoryStore
+    from glimmer_keras.utils.progress import Progress
+
     store = MemoryStore.open(args.store)
     info = store.info()
     with Progress("Verifying", info["passages"] + info["deleted"], "passages") as shown:
@@ -82,15 +82,23 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _append(args: argparse.Namespace) -> int:
+    from glimmer_keras.memory import MemoryStore
+
     corpus = corpus_file(args)
     # Before the model is loaded: there must be a store.
     store = MemoryStore.open(args.store)
+    start_keras()
+    from glimmer_keras.models import Glimmer
+    from glimmer_keras.pipelines import append_corpus
+
     store = append_corpus(Glimmer.from_preset(args.preset), corpus, store, args.tokens_per_batch)
     print(f"{store.path}: {len(store):,} passages")
     return 0
 
 
 def _delete(args: argparse.Namespace) -> int:
+    from glimmer_keras.memory import MemoryStore
+
     ids = list(args.ids)
     if args.file is not None:
         lines = Path(args.file).read_text(encoding="utf-8").splitlines()

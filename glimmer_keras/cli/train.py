@@ -4,14 +4,8 @@ import argparse
 import signal
 import sys
 
-from rich.console import Console
+from glimmer_keras.cli.start_keras import start_keras
 
-from glimmer_keras.distribution.hosts import hosts
-from glimmer_keras.evaluation import EvaluateByGeneration, score_table
-from glimmer_keras.evaluation import evaluate as evaluate_tasks
-from glimmer_keras.training import ReaderRun, TaskLosses, TrainingConfig, keep_freed_memory
-
-HELP = "train a reader as a file of settings says; the same command goes on with a run"
 DEV_BATCHES = 4  # of each task, whose losses are measured
 
 
@@ -28,6 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    start_keras()
+    from rich.console import Console
+
+    from glimmer_keras.distribution.hosts import hosts
+    from glimmer_keras.evaluation import EvaluateByGeneration, score_table
+    from glimmer_keras.evaluation import evaluate as evaluate_tasks
+    from glimmer_keras.training import ReaderRun, TaskLosses, TrainingConfig, keep_freed_memory
+
     config = TrainingConfig.read(args.config, args.set)
     print(config.to_yaml(), end="", flush=True)
     keep_freed_memory()

@@ -1,3 +1,8 @@
+"""T5.1.1 blocks and the parts of a reader, each a Keras layer that can be used alone.
+
+Only `keras` and `keras.ops` may be used here; nothing here knows a model, a file or a text.
+"""
+
 from glimmer_keras.layers.attention import Attention as Attention
 from glimmer_keras.layers.feed_forward import FeedForward as FeedForward
 from glimmer_keras.layers.fid_decoder import FiDDecoder as FiDDecoder

@@ -122,11 +122,11 @@ class Attention(keras.layers.Layer):
 
 
 def check_key_value_heads(value, num_heads, name):
-    """`value` checked as a number of key and value heads; `None` is `num_heads`."""
+    """Return a number of key and value heads if it is one; `None` is `num_heads`."""
     if value is None:
         return num_heads
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < 1 or num_heads % value:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if not is_integer or value < 1 or num_heads % value:
         raise ValueError(
             f"`{name}` must be an integer of at least 1 that divides `num_heads`, or None. "
             f"Received: {name}={value!r}, num_heads={num_heads}"

@@ -141,7 +141,7 @@ class FiDDecoder(keras.layers.Layer):
         question_mask=None,
         training=None,
     ):
-        """Cross-attention keys and values of everything the decoder reads, once per answer.
+        """Project all that the decoder reads to cross-attention keys and values, once per answer.
 
         Returns:
             A tuple with `(keys, values)` for each block, each `(batch,
@@ -149,7 +149,7 @@ class FiDDecoder(keras.layers.Layer):
             cross-attention; and the boolean mask `(batch, positions)`.
         """
         batch = ops.shape(passage_states)[0]
-        states = ops.reshape(passage_states, (batch, -1, self.hidden_dim))
+        states = ops.reshape(passage_states, (batch, -1, self.hidden_dim))  # (batch, positions, d)
         states = ops.cast(states, self.compute_dtype)
         mask = ops.reshape(ops.cast(passage_mask, "bool"), (batch, -1))
         if question_states is not None:
@@ -169,7 +169,7 @@ class FiDDecoder(keras.layers.Layer):
         return keras.tree.map_structure(lambda x: ops.reshape(x, (-1, *x.shape[2:])), projected)
 
     def project_each(self, passage_states, passage_mask, question_states=None, question_mask=None):
-        """As `project_memory`, but for reading each passage alone.
+        """Project as `project_memory`, but for reading each passage alone.
 
         Returns:
             The same, with `batch * passages` rows. The question is projected once a row of
@@ -197,7 +197,7 @@ class FiDDecoder(keras.layers.Layer):
         return memory, join(question_mask, mask, axis=1)
 
     def decode(self, embeddings, padding_mask, memory, memory_mask, training=None):
-        """All target positions at once, over what `project_memory` gave."""
+        """Decode all target positions at once, over what `project_memory` gave."""
         x = self.dropout_layer(ops.cast(embeddings, self.compute_dtype), training=training)
         positions = ops.arange(ops.shape(x)[1])
         causal = positions[:, None] >= positions[None, :]
@@ -213,7 +213,7 @@ class FiDDecoder(keras.layers.Layer):
         return self.dropout_layer(self.norm(x), training=training)
 
     def initial_cache(self, rows, length):
-        """Empty self-attention keys and values for `rows` answers of up to `length` tokens.
+        """Make empty self-attention keys and values for `rows` answers of up to `length` tokens.
 
         Returns:
             A tuple with `(keys, values)` for each block, each `(rows, num_heads, length,
@@ -226,11 +226,11 @@ class FiDDecoder(keras.layers.Layer):
         )
 
     def step_bias(self, length):
-        """The bias `(1, num_heads, length, length)` that every `decode_step` slices."""
+        """Compute the bias `(1, num_heads, length, length)` that every `decode_step` slices."""
         return self.position_bias(ops.zeros((1, length, 1), self.compute_dtype))
 
     def decode_step(self, embeddings, index, cache, memory, memory_mask, bias):
-        """One target position.
+        """Decode one target position.
 
         Args:
             embeddings: `(rows, 1, hidden_dim)`; `rows` is the batch of `memory`, or a
@@ -278,14 +278,14 @@ class FiDDecoder(keras.layers.Layer):
 
 
 def cross_attention_layers(num_layers, every):
-    """The numbers, from 0, of the decoder layers with cross-attention: every `every`-th, as FiDO.
+    """Number the decoder layers with cross-attention, from 0: every `every`-th, as in FiDO.
 
     Args:
         num_layers: int. Layers of the decoder.
         every: int, the setting `cross_attention_every`.
     """
-    whole = isinstance(every, int) and not isinstance(every, bool)
-    if not whole or not 1 <= every <= num_layers:
+    is_integer = isinstance(every, int) and not isinstance(every, bool)
+    if not is_integer or not 1 <= every <= num_layers:
         raise ValueError(
             "`cross_attention_every` must be an integer from 1 to the number of decoder layers. "
             f"Received: cross_attention_every={every!r}, decoder layers={num_layers}"

@@ -6,7 +6,7 @@ DRAWS = 8
 
 
 def rematerialized(block, in_groups=False):
-    """A block as a function that keeps its inputs alone for the backward pass, and runs anew there.
+    """Make a function of a block that keeps its inputs alone for the backward pass, and runs anew.
 
     `keras.remat` with the seeds of dropout drawn before. Otherwise the second run would draw other
     masks on TensorFlow, and seeds that advance inside would leak on JAX.
@@ -32,10 +32,10 @@ def rematerialized(block, in_groups=False):
 
             def run(values, floats):
                 rest = iter(floats)
-                whole = [x if fixed else next(rest) for x, fixed in zip(leaves, masks, strict=True)]
+                given = [x if fixed else next(rest) for x, fixed in zip(leaves, masks, strict=True)]
                 state = [*zip(weights, values, strict=True), *zip(seeds, drawn, strict=True)]
                 with keras.StatelessScope(state_mapping=state):
-                    return block(*keras.tree.pack_sequence_as(inputs, whole), training=True)
+                    return block(*keras.tree.pack_sequence_as(inputs, given), training=True)
 
             floats = [leaf for leaf, fixed in zip(leaves, masks, strict=True) if not fixed]
             return keras.remat(run)(values, floats)
@@ -52,7 +52,10 @@ def rematerialized(block, in_groups=False):
 
 
 def _draw(seed, runs):
-    """The generator's state for each of some runs, whose counters are `DRAWS` apart."""
+    """Draw a generator's state for each of some runs, whose counters are `DRAWS` apart.
+
+    That a state is a key and a counter, `[key, counter]`, is Keras's own business (3.15.1).
+    """
     steps = ops.cast([[0, i] for i in range(runs)], seed.dtype)
     drawn = (seed.value + steps) * ops.cast([1, DRAWS], seed.dtype)
     seed.assign(seed.value + ops.cast([0, runs], seed.dtype))

@@ -1,3 +1,8 @@
+"""Models, assembled of layers and losses: backbones, tasks, preprocessors, presets, weights.
+
+Nothing here may read a corpus, a memory store or a retriever; pipelines bring those to a model.
+"""
+
 from glimmer_keras.models.fingerprint import embedder_fingerprint as embedder_fingerprint
 from glimmer_keras.models.fingerprint import memory_fingerprint as memory_fingerprint
 from glimmer_keras.models.flops import Flops as Flops

@@ -5,16 +5,16 @@ from keras import ops
 from glimmer_keras.distribution.hosts import whole
 from glimmer_keras.distribution.replicas import logs_of_replica, mean_over_replicas, num_replicas
 from glimmer_keras.layers.normal import loaded_next
-from glimmer_keras.layers.top_m_select import gather_passages
-from glimmer_keras.losses import perplexity_distillation
-from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
+from glimmer_keras.models.decoding import answer_from
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
-from glimmer_keras.models.hugging_face import from_hugging_face, save_to_hugging_face
-from glimmer_keras.models.inputs import answer_mask, check_inputs, check_preset_arguments
-from glimmer_keras.models.t5_weights import from_t5
-from glimmer_keras.models.teacher import teacher_log_probs
+from glimmer_keras.models.hugging_face import export_to_transformers, from_hugging_face
+from glimmer_keras.models.inputs import check_inputs, check_preset_arguments
+from glimmer_keras.models.presets import PRESETS
+from glimmer_keras.models.t5_weights import bundled_glimmer, from_t5
+from glimmer_keras.models.teacher import check_distillation, distil
 from glimmer_keras.optimizers.adafactor import Adafactor
+from glimmer_keras.utils.deprecated import warn_renamed
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
@@ -46,6 +46,9 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
 
     backbone_cls = GlimmerBackbone
     preprocessor_cls = GlimmerPreprocessor
+    presets = PRESETS
+    # Until the model is compiled there is no teacher.
+    distillation_weight = 0.0
 
     def __init__(self, backbone, preprocessor=None, **kwargs):
         # === Layers ===
@@ -59,38 +62,59 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
 
     @classmethod
     def from_size(cls, size, system="glimmer", preprocessor=None, **overrides):
-        """A model with fresh weights. See `GlimmerBackbone.from_size`."""
+        """Make a model of a named size and system, with fresh weights.
+
+        Args:
+            size: string. `"tiny"`, `"small"`, `"base"`, `"large"`, `"xl"` or `"xxl"`.
+            system: string. `"fid"`, Fusion-in-Decoder: every encoder layer is live, all passages
+                are read; `"lumen"`: a third is live; or `"glimmer"`: a third is live, a quarter
+                of that reranks, and 5 passages are read.
+            preprocessor: a `GlimmerPreprocessor` or `None`.
+            **overrides: arguments of `GlimmerBackbone` that replace theirs.
+        """
         return cls(GlimmerBackbone.from_size(size, system, **overrides), preprocessor)
+
+    from_t5 = classmethod(from_t5)
+    from_hugging_face = classmethod(from_hugging_face)
+    export_to_transformers = export_to_transformers
+    answer_from = answer_from
 
     @classmethod
     def fid(cls, size="base", preprocessor=None, **overrides):
-        """Fusion-in-Decoder: every encoder layer live, all passages read."""
+        """Old name of `from_size(size, "fid")`."""
+        warn_renamed("Glimmer.fid(size)", 'Glimmer.from_size(size, "fid")')
         return cls.from_size(size, "fid", preprocessor, **overrides)
 
     @classmethod
     def lumen(cls, size="base", preprocessor=None, **overrides):
-        """LUMEN: a third of the encoder live, all passages read."""
+        """Old name of `from_size(size, "lumen")`."""
+        warn_renamed("Glimmer.lumen(size)", 'Glimmer.from_size(size, "lumen")')
         return cls.from_size(size, "lumen", preprocessor, **overrides)
 
     @classmethod
     def glimmer(cls, size="base", preprocessor=None, **overrides):
-        """GLIMMER: a third of the encoder live, a quarter of that reranks, 5 passages read."""
+        """Old name of `from_size(size)`."""
+        warn_renamed("Glimmer.glimmer(size)", "Glimmer.from_size(size)")
         return cls.from_size(size, "glimmer", preprocessor, **overrides)
 
-    from_t5 = classmethod(from_t5)
-    from_hugging_face = classmethod(from_hugging_face)
-    save_to_hugging_face = save_to_hugging_face
+    def save_to_hugging_face(self, directory):
+        """Old name of `export_to_transformers`."""
+        warn_renamed("Glimmer.save_to_hugging_face", "Glimmer.export_to_transformers")
+        self.export_to_transformers(directory)
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, **kwargs):
-        """A model that `save_to_preset` wrote, on this backend or another.
+        """Load a bundled model, or one that `save_to_preset` wrote on any backend.
 
         Args:
-            preset: path, or address that KerasHub knows, of a preset.
+            preset: string. A name of `Glimmer.presets`, or the path, or address that KerasHub
+                knows, of a preset.
             load_weights: bool. `False` takes the settings and fresh weights.
             **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. All else is the preset's.
         """
         check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
+        if preset in cls.presets:
+            return bundled_glimmer(cls, preset, load_weights, **kwargs)
         with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
 
@@ -132,21 +156,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
                 several replicas and without a GPU, where it compiles decoding alone.
             **kwargs: as in `keras.Model.compile`.
         """
-        if distillation_weight < 0:
-            raise ValueError(
-                "`distillation_weight` must be 0 or more. "
-                f"Received: distillation_weight={distillation_weight}"
-            )
-        if not distillation_temperature > 0:
-            raise ValueError(
-                "`distillation_temperature` must be over 0. "
-                f"Received: distillation_temperature={distillation_temperature}"
-            )
-        if distillation_direction not in DIRECTIONS:
-            raise ValueError(
-                f"`distillation_direction` must be one of {DIRECTIONS}. "
-                f"Received: distillation_direction={distillation_direction!r}"
-            )
+        check_distillation(distillation_weight, distillation_temperature, distillation_direction)
         if optimizer == "auto":
             optimizer = Adafactor(1e-4)
         self._mean_over_tokens = loss == "auto"
@@ -198,16 +208,22 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, *args, shuffle=False, **kwargs):
-        """As `keras.Model.fit`, but data come in the order given: KerasHub tasks never shuffle."""
+        """Fit as `keras.Model.fit`, in the order of the data: KerasHub tasks never shuffle."""
         if isinstance(x, dict) and "answers" in x and self.preprocessor is not None:
             # Before `tf.data`, where an error has a graph for a message.
             self.preprocessor.check_answers(x["answers"])
         return super().fit(x, *args, shuffle=shuffle, **kwargs)
 
+    def make_train_function(self, force=False):
+        # Variables that are made while TensorFlow traces a step have it trace the step twice.
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras's own, as of 3.15.1, adds up the replicas' parts of the first batch, for their
+        # shapes alone; masks have no sum, so that without this `fit` fails on several replicas.
         if iterator is not None and num_replicas() > 1:
-            # Keras adds up the replicas' parts of the first batch, which it does for the shapes
-            # alone; masks have no sum.
             parts = self.distribute_strategy.experimental_local_results
             _, _, batches = next(iter(iterator))
             data_batch = keras.tree.map_structure(lambda x: parts(x)[0], next(batches))
@@ -221,6 +237,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
 
     @property
     def metrics(self):
+        if not self.compiled:
+            return super().metrics
         idle = () if self.distils else (self._distillation_loss, self._selection_agreement)
         return [m for m in super().metrics if not any(m is other for other in idle)]
 
@@ -234,8 +252,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = super().compute_loss(x, y, y_pred["logits"], sample_weight, training)
-        # Keras divides what it computes by the replicas, as their gradients are summed.
         rows, replicas = ops.shape(y)[0], num_replicas()
+        # Keras divides what it computes by the replicas, as their gradients are summed.
         if replicas > 1 and self._mean_over_tokens and sample_weight is not None:
             # The mean over the tokens of all replicas, not of their means.
             tokens = ops.sum(ops.cast(sample_weight, loss.dtype))
@@ -249,35 +267,16 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             outputs = self.backbone(x, training=False)
         if sample_weight is None:
             sample_weight = ops.ones_like(y, "float32")
-        log_probs = teacher_log_probs(
-            self,
-            x,
-            outputs,
-            y,
-            sample_weight,
-            self.answer_reduction,
-            reuse=not (training and self.backbone.dropout),
-        )
-        ranking = outputs["passage_ranking"]
-        present = ops.any(outputs["live_padding_mask"], axis=-1)
-        scores, present = (
-            gather_passages(t, ranking) for t in (outputs["passage_scores"], present)
-        )
-        distillation = perplexity_distillation(
-            scores, log_probs, present, self.distillation_temperature, self.distillation_direction
-        )
-        distillation = ops.mean(distillation)
-        best = ops.argmax(ops.where(present, log_probs, -float("inf")), axis=-1)
-        agreement = ops.cast(best < self.backbone.num_selected, "float32")
+        distillation, agreement, known = distil(self, x, outputs, y, sample_weight, training)
         self._distillation_loss.update_state(distillation, rows)
-        self._selection_agreement.update_state(agreement)
+        self._selection_agreement.update_state(agreement, known)
         return loss + self.distillation_weight * distillation / replicas
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return logs_of_replica(super().compute_metrics(x, y, y_pred["logits"], sample_weight))
 
     def logits(self, hidden_states):
-        """The language model head: `(..., hidden_dim)` to `(..., vocabulary_size)`."""
+        """Apply the language model head: `(..., hidden_dim)` to `(..., vocabulary_size)`."""
         if self.backbone.tie_embedding_weights:
             hidden_states = hidden_states * self.backbone.hidden_dim**-0.5
         return self.backbone.token_embedding(hidden_states, reverse=True)
@@ -292,6 +291,24 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
 
         return checked
 
+    def generate(self, inputs, *args, **kwargs):
+        """Answer a batch of questions, or one, as `keras_hub.models.Seq2SeqLM.generate`.
+
+        Args:
+            inputs: dictionary of `"questions"`, strings `(batch,)`, and `"passages"`, a list of
+                strings for each; of one string and one list of strings; or of model inputs.
+            *args, **kwargs: as in KerasHub.
+
+        Returns:
+            A dictionary of `"answers"`, a list of strings, and with a scorer `"passage_scores"`
+            and `"selected_passages"`; of one question each without the batch dimension.
+        """
+        one = isinstance(inputs, dict) and isinstance(inputs.get("questions"), str)
+        if one:
+            inputs = {name: [value] for name, value in inputs.items()}
+        outputs = super().generate(inputs, *args, **kwargs)
+        return {name: value[0] for name, value in outputs.items()} if one else outputs
+
     def generate_step(self, inputs, stop_token_ids=None):
         """Answer one batch of model inputs, the decoder's being start tokens and padding."""
         check_inputs(inputs, self.backbone.hidden_dim, self.backbone.num_selected)
@@ -304,59 +321,6 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
                 # On a CPU XLA makes 1.6 times the tokens a second, but encodes no faster.
                 answer = tf.function(answer, jit_compile=True, autograph=False)
         return answer(inputs, outputs, stop_token_ids)
-
-    def answer_from(self, inputs, outputs, stop_token_ids=None, memory=None, sampler=None):
-        """Answer a batch that has been read.
-
-        Args:
-            inputs: dictionary of model inputs, the decoder's being start tokens and padding.
-            outputs: what `GlimmerBackbone.read` gave for them.
-            stop_token_ids: sequence of ints, or `None`.
-            memory: what `FiDDecoder.project_memory` gave for them, if it is there already.
-            sampler: a KerasHub sampler in place of the one that the model was compiled with.
-
-        Returns:
-            A dictionary of `decoder_token_ids` and `decoder_padding_mask`, both `(batch,
-            target_length)`, and with a scorer `passage_scores` and `selected_passages`.
-        """
-        backbone, decoder = self.backbone, self.backbone.decoder
-        if memory is None:
-            memory = decoder.project_memory(**backbone.decoder_memory(inputs, outputs))
-        memory, memory_mask = memory
-        prompt = inputs["decoder_token_ids"]
-        prompt_mask = ops.cast(inputs["decoder_padding_mask"], "bool")
-        rows, length = ops.shape(prompt)
-        bias = decoder.step_bias(length)
-
-        def next(prompt, cache, index):
-            token = ops.slice(prompt, (0, index - 1), (ops.shape(prompt)[0], 1))
-            states, cache = decoder.decode_step(
-                backbone.token_embedding(token), index - 1, cache, memory, memory_mask, bias
-            )
-            return self.logits(states)[:, 0], states[:, 0], cache
-
-        token_ids = (sampler or self.sampler)(
-            next=next,
-            prompt=prompt,
-            cache=decoder.initial_cache(rows, length),
-            index=1,
-            mask=prompt_mask,
-            stop_token_ids=stop_token_ids,
-            model=self,
-        )
-        answer = {
-            "decoder_token_ids": token_ids,
-            "decoder_padding_mask": answer_mask(token_ids, prompt_mask, stop_token_ids),
-        }
-        for name in ("passage_scores", "selected_passages"):
-            if name in outputs:
-                answer[name] = outputs[name]
-        return answer
-
-    def _normalize_generate_inputs(self, inputs):
-        if isinstance(inputs, dict) and isinstance(inputs.get("questions"), str):
-            return [{name: [value] for name, value in inputs.items()}], True
-        return super()._normalize_generate_inputs(inputs)
 
     def summary(self, *args, print_fn=None, **kwargs):
         super().summary(*args, print_fn=print_fn, **kwargs)

@@ -14,8 +14,18 @@ from glimmer_keras.layers import (
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
 from glimmer_keras.layers.normal import Normal, is_loaded_next, loaded_next
 from glimmer_keras.models.inputs import check_inputs, check_preset_arguments, symbolic_inputs
+from glimmer_keras.models.layer_counts import layer_counts, print_layers
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.sizes import size_arguments, system_arguments
+
+# Arguments that come back as they are; `question_encoder` and `activation` do not.
+SETTINGS = (
+    *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
+    *("key_value_dim", "num_decoder_layers", "live_proportion", "rerank_proportion"),
+    *("num_selected", "question_in_decoder", "reranker", "score_pooling", "train_memory"),
+    *("dropout", "use_gated_activation", "layer_norm_epsilon", "tie_embedding_weights"),
+    *("position_bias_stddev", "cross_attention_key_value_heads", "cross_attention_every"),
+)
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
@@ -204,7 +214,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
 
     @classmethod
     def from_size(cls, size, system="glimmer", **overrides):
-        """A model of a named T5.1.1 size and system, with fresh weights.
+        """Make a model of a named T5.1.1 size and system, with fresh weights.
 
         Args:
             size: string. `"tiny"`, `"small"`, `"base"`, `"large"`, `"xl"` or `"xxl"`.
@@ -215,7 +225,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, **kwargs):
-        """As in any KerasHub backbone. Further arguments: `dtype`, `name`, `trainable`."""
+        """Load a backbone as any of KerasHub; `kwargs` are `dtype`, `name` and `trainable`."""
         check_preset_arguments(kwargs, ("dtype", "name", "trainable"))
         with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
@@ -225,7 +235,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         return self.run(inputs, training)
 
     def run(self, inputs, training=None):
-        """The whole pass, on tensors or on symbolic inputs."""
+        """Run all layers, on tensors or on symbolic inputs."""
         outputs = self.read(inputs, training)
         outputs["decoder_sequence_output"] = self.decoder(
             self.token_embedding(inputs["decoder_token_ids"]),
@@ -236,7 +246,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         return outputs
 
     def read(self, inputs, training=None):
-        """Everything before the decoder: memory, stage A, scores, selection, stage B."""
+        """Run what is before the decoder: memory, stage A, scores, selection, stage B."""
         question = self.encode_question(inputs, training)
         memory = inputs.get("passage_memory")
         if memory is None:
@@ -265,7 +275,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         return outputs
 
     def encode_question(self, inputs, training=None):
-        """The question's memory, `(batch, question_length, hidden_dim)`."""
+        """Encode questions to their memory, float `(batch, question_length, hidden_dim)`."""
         return self.question_encoder(
             self.token_embedding(inputs["question_token_ids"]),
             inputs["question_padding_mask"],
@@ -273,7 +283,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         )
 
     def encode_memory(self, token_ids, padding_mask, training=None):
-        """What a passage is stored as: `MemEnc(P)`, with any number of leading dimensions.
+        """Encode passages to their memory, `MemEnc(P)`, as it is stored.
 
         Args:
             token_ids: int tensor `(..., length)`.
@@ -286,11 +296,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         return self.memory_encoder(self.token_embedding(token_ids), padding_mask, training=training)
 
     def finish_encoding(self, states, training=None):
-        """The encoder's final normalisation and dropout."""
+        """Apply the encoder's final normalisation and dropout."""
         return self.encoder_dropout(self.encoder_norm(states), training=training)
 
     def decoder_memory(self, inputs, outputs, training=None):
-        """What `FiDDecoder` reads, from the result of `read`, as its arguments."""
+        """Turn the result of `read` into the arguments of `FiDDecoder`."""
         memory = {
             "passage_states": self.finish_encoding(outputs["encoded_passages"], training),
             "passage_mask": outputs["encoded_padding_mask"],
@@ -301,15 +311,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             memory["question_mask"] = inputs["question_padding_mask"]
         return memory
 
-    @property
-    def layer_counts(self):
-        """Layers of each part, as a dictionary."""
-        return {
-            "memory": self.memory_encoder.num_layers,
-            "stage A": self.stage_a.num_layers if self.num_selected else 0,
-            "stage B": self.stage_b.num_layers,
-            "decoder": self.decoder.num_layers,
-        }
+    layer_counts = property(layer_counts)
+    print_layers = print_layers
 
     @property
     def rematerialize(self):
@@ -327,38 +330,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         super().summary(*args, print_fn=print_fn, **kwargs)
         self.print_layers(print_fn)
 
-    def print_layers(self, print_fn=None):
-        """Print how many layers each part has."""
-        counts = ", ".join(f"{name} {count}" for name, count in self.layer_counts.items())
-        if self.cross_attention_every > 1:
-            counts += f" ({len(self.decoder.cross_attention_layers)} with cross-attention)"
-        (print_fn or print)(f" Layers: {counts}")
-
     def get_config(self):
         separate = self.question_encoder is not self.memory_encoder
         return {
             **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": self.intermediate_dim,
-            "key_value_dim": self.key_value_dim,
-            "num_decoder_layers": self.num_decoder_layers,
-            "live_proportion": self.live_proportion,
-            "rerank_proportion": self.rerank_proportion,
-            "num_selected": self.num_selected,
-            "question_in_decoder": self.question_in_decoder,
+            **{name: getattr(self, name) for name in SETTINGS},
             "question_encoder": "separate" if separate else "shared",
-            "reranker": self.reranker,
-            "score_pooling": self.score_pooling,
-            "train_memory": self.train_memory,
-            "dropout": self.dropout,
             "activation": serialize_activation(self.activation),
-            "use_gated_activation": self.use_gated_activation,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "tie_embedding_weights": self.tie_embedding_weights,
-            "position_bias_stddev": self.position_bias_stddev,
-            "cross_attention_key_value_heads": self.cross_attention_key_value_heads,
-            "cross_attention_every": self.cross_attention_every,
         }

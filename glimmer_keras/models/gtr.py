@@ -13,7 +13,7 @@ SEQUENCE_LENGTH = 512
 
 
 def from_gtr(cls, folder, sequence_length=None, dtype=None):
-    """A `TextEmbedder` from a folder as sentence-transformers keeps GTR.
+    """Make a `TextEmbedder` from a folder as sentence-transformers keeps GTR.
 
     That is T5's encoder, the mean over tokens, a projection without bias (which may be absent)
     and normalisation, in `modules.json`; weights in safetensors, the vocabulary in SentencePiece.
@@ -88,11 +88,11 @@ def _sizes(config, folder):
     activation = config.get("feed_forward_proj", "relu")
     buckets = config.get("relative_attention_num_buckets", 32)
     distance = config.get("relative_attention_max_distance", 128)
-    found = (config.get("model_type", "t5"), activation, buckets, distance)
-    if found[0] != "t5" or activation not in ACTIVATIONS or found[2:] != (32, 128):
+    received = (config.get("model_type", "t5"), activation, buckets, distance)
+    if received[0] != "t5" or activation not in ACTIVATIONS or received[2:] != (32, 128):
         raise ValueError(
             f"{folder}: the encoder must be a T5 with a feed-forward block of {sorted(ACTIVATIONS)}"
-            f", 32 buckets of positions and the greatest distance 128. Received: {found}"
+            f", 32 buckets of positions and the greatest distance 128. Received: {received}"
         )
     name, gated = ACTIVATIONS[activation]
     return {

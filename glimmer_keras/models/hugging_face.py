@@ -30,23 +30,23 @@ GLIMMER = "glimmer"
 PREPROCESSOR = ("question_length", "passage_length", "answer_length", "num_passages")
 
 
-def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> None:
+def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
     """Write the model in Hugging Face's form: safetensors files, settings, the vocabulary.
 
     If its parts make one T5 (as they do unless a reranker or question encoder is apart, the
     position biases of memory and live layers were trained apart, or cross-attention is thinned),
     `transformers.T5ForConditionalGeneration` loads that T5 from `model.safetensors` and passes
     over the scorer. Else the tensors are in `glimmer.safetensors` and `model_type` is
-    `"glimmer"`: `transformers` refuses it. `Glimmer.from_hugging_face` loads both, whole.
+    `"glimmer"`: `transformers` refuses it. `Glimmer.from_hugging_face` loads both, with all parts.
 
     Args:
-        directory: a new directory, in which all is on the disk before it gets its name.
+        path: A new directory, in which all is on the disk before it gets its name.
 
     Raises:
-        FileExistsError: If `directory` is there.
+        FileExistsError: If `path` exists.
         ValueError: If the feed-forward blocks have an activation that T5 has no name for.
     """
-    directory, backbone = Path(directory).absolute(), glimmer.backbone
+    backbone = glimmer.backbone
     is_t5 = why_no_t5(backbone) is None
     config = (
         _t5_config(backbone) if is_t5 else {"model_type": GLIMMER, "architectures": ["Glimmer"]}
@@ -59,10 +59,10 @@ def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> Non
     }
 
     def value(name):
-        found = keras.ops.convert_to_numpy(weights[name])
-        return np.ascontiguousarray(found.T if is_transposed(name) else found)
+        values = keras.ops.convert_to_numpy(weights[name])
+        return np.ascontiguousarray(values.T if is_transposed(name) else values)
 
-    with new_folder(directory, what="`directory`") as new:
+    with new_folder(Path(path).absolute(), what="`path`") as new:
         write_tensors(new, "model" if is_t5 else GLIMMER, sizes, value)
         if glimmer.preprocessor is not None:
             settings["preprocessor"] = {
@@ -77,10 +77,10 @@ def save_to_hugging_face(glimmer: Any, directory: str | os.PathLike[str]) -> Non
 
 
 def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any) -> Any:
-    """A model that `save_to_hugging_face` wrote, on this backend or another.
+    """Load a model that `export_to_transformers` wrote, on this backend or another.
 
     Args:
-        directory: path, or `"hf://org/name"`. Of a plain T5 there `from_t5` makes a model.
+        directory: A path, or `"hf://org/name"`. `from_t5` makes a model of a plain T5.
         **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. Each weight is read alone and
             cast to the variables of `dtype`, which is the written model's if not given.
 
@@ -93,7 +93,7 @@ def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any
     directory = local_directory(address)
     if not (directory / SETTINGS).is_file():
         raise FileNotFoundError(
-            f"{address} must have a {SETTINGS}, as `save_to_hugging_face` writes it. Of a T5 "
+            f"{address} must have a {SETTINGS}, as `export_to_transformers` writes it. Of a T5 "
             "`Glimmer.from_t5` makes a model"
         )
     settings = read_manifest(directory, "a Glimmer", VERSION, ("backbone",), SETTINGS)

@@ -76,7 +76,7 @@ class T5Checkpoint:
         return load_tokenizer(self.directory, self.sizes["vocabulary_size"])
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise a `ValueError` unless tensors of these names and Keras's shapes are there."""
+        """Raise a `ValueError` unless it has tensors of these names and Keras's shapes."""
         self._files.check(
             {
                 self._stored(name): shape[::-1] if is_transposed(name) else shape
@@ -85,7 +85,7 @@ class T5Checkpoint:
         )
 
     def parts(self, name: str) -> Iterator[Part]:
-        """One weight in Keras's orientation, some of it at a time: a place and what is there."""
+        """Read a weight in Keras's orientation some rows at a time, each part with its place."""
         scale = self.sizes["hidden_dim"] ** -0.5 if name == HEAD and self._scaled else None
         for place, part in self._files.parts(self._stored(name), is_transposed(name)):
             yield place, part if scale is None else part.astype("float32") * scale

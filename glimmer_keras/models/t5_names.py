@@ -69,19 +69,19 @@ def encoder_weights(backbone: Any) -> Iterator[tuple[str, Any]]:
 
 def keras_hub_weights(t5: Any) -> dict[str, Any]:
     """The variables of a `keras_hub.models.T5Backbone`, by Hugging Face's names."""
-    found = {EMBEDDING: t5.token_embedding.embeddings}
+    weights = {EMBEDDING: t5.token_embedding.embeddings}
     if not t5.tie_embedding_weights:
-        found[HEAD] = t5.token_embedding.reverse_embeddings
+        weights[HEAD] = t5.token_embedding.reverse_embeddings
     stacks = {
         "encoder": (t5.encoder_transformer_layers, t5.encoder_layer_norm),
         "decoder": (t5.decoder_transformer_layers, t5.decoder_layer_norm),
     }
     for stack, (layers, norm) in stacks.items():
-        found[f"{stack}.{FIRST_TABLE}"] = layers[0].self_attention.relative_attention_bias
-        found[f"{stack}.final_layer_norm.weight"] = norm.weight
+        weights[f"{stack}.{FIRST_TABLE}"] = layers[0].self_attention.relative_attention_bias
+        weights[f"{stack}.final_layer_norm.weight"] = norm.weight
         for i, layer in enumerate(layers):
-            found |= _keras_hub_layer(f"{stack}.block.{i}.layer", layer)
-    return found
+            weights |= _keras_hub_layer(f"{stack}.block.{i}.layer", layer)
+    return weights
 
 
 def is_transposed(name: str) -> bool:
@@ -123,9 +123,9 @@ def _keras_hub_layer(name, layer):
         norms[f"{name}.1"] = layer.cross_attention_layer_norm
     feed_forward = f"{name}.{len(norms)}"
     norms[feed_forward] = layer.layer_norm
-    found = {f"{half}.layer_norm.weight": norm.weight for half, norm in norms.items()}
+    weights = {f"{half}.layer_norm.weight": norm.weight for half, norm in norms.items()}
     for half, (kind, attention) in attentions.items():
-        found |= {
+        weights |= {
             f"{half}.{kind}.q.weight": attention.query_projector.kernel,
             f"{half}.{kind}.k.weight": attention.key_projector.kernel,
             f"{half}.{kind}.v.weight": attention.value_projector.kernel,
@@ -134,9 +134,9 @@ def _keras_hub_layer(name, layer):
     dense = f"{feed_forward}.DenseReluDense"
     # KerasHub activates `input_projector`, which is T5's gate where there is one.
     if layer.use_gated_activation:
-        found[f"{dense}.wi_0.weight"] = layer.input_projector.kernel
-        found[f"{dense}.wi_1.weight"] = layer.gate_projector.kernel
+        weights[f"{dense}.wi_0.weight"] = layer.input_projector.kernel
+        weights[f"{dense}.wi_1.weight"] = layer.gate_projector.kernel
     else:
-        found[f"{dense}.wi.weight"] = layer.input_projector.kernel
-    found[f"{dense}.wo.weight"] = layer.output_projector.kernel
-    return found
+        weights[f"{dense}.wi.weight"] = layer.input_projector.kernel
+    weights[f"{dense}.wo.weight"] = layer.output_projector.kernel
+    return weights

@@ -1,7 +1,6 @@
 import contextlib
 import os
 import warnings
-from pathlib import Path
 
 import keras_hub
 import numpy as np
@@ -10,16 +9,15 @@ from keras import ops
 from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.hugging_face_directory import is_hugging_face
+from glimmer_keras.models.presets import BACKBONES, PREPROCESSORS, preset_path
 from glimmer_keras.models.sizes import system_arguments
 from glimmer_keras.models.t5_checkpoint import T5Checkpoint
 from glimmer_keras.models.t5_names import keras_hub_weights, named_weights
-from glimmer_keras.models.tensor_files import free, load, whole
-
-PRESETS = Path(__file__).parent.parent / "presets"
+from glimmer_keras.models.tensor_files import assemble, free, load
 
 
 def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **overrides):
-    """A Glimmer that starts from T5: section 3.1, "initialized from public T5.1.1".
+    """Make a `Glimmer` that starts from T5: section 3.1, "initialized from public T5.1.1".
 
     The first `(1 - live_proportion) L` encoder layers go to the memory encoder and the rest to
     the live encoder; the decoder, embeddings and norms go to theirs. Both encoders get a copy
@@ -31,10 +29,10 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 
     Args:
         t5: a `keras_hub.models.T5Backbone`, a KerasHub preset name such as `"t5_1.1_base"`, a
-            local preset directory, or `"tiny_world"`, a tiny T5 that comes with this package. Or
-            a T5, T5.1.1, Flan-T5 or mT5 in Hugging Face's form, with safetensors files: a
-            directory, or `"hf://google/flan-t5-base"`. Of that, one tensor at a time is read and
-            cast to the `dtype` of the model.
+            local preset directory, or a name of `Glimmer.presets`. Or a T5, T5.1.1, Flan-T5 or
+            mT5 in Hugging Face's form, with safetensors files: a directory, or
+            `"hf://google/flan-t5-base"`. Of that, one tensor at a time is read and cast to the
+            `dtype` of the model.
         system: string. `"fid"`, `"lumen"` or `"glimmer"`.
         preprocessor: a `GlimmerPreprocessor`. From a preset or a directory, one with the
             tokenizer there is made if `None`; without a tokenizer (`spiece.model`) the model has
@@ -81,6 +79,24 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     return cls(backbone, preprocessor)
 
 
+def bundled_glimmer(cls, name, load_weights=True, **kwargs):
+    """Make the GLIMMER as which the pretraining of a bundled T5 ended.
+
+    Args:
+        name: string, of `Glimmer.presets`.
+        load_weights: bool. `False` gives fresh weights.
+        **kwargs: `dtype`, `name` and `trainable` of the backbone, and `preprocessor`.
+    """
+    if "preprocessor" in kwargs:
+        preprocessor = kwargs.pop("preprocessor")
+    else:
+        tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset_path(name))
+        preprocessor = cls.preprocessor_cls(tokenizer, **PREPROCESSORS[name])
+    t5, _ = _open(name, load_weights, tokenizer=False)
+    settings = {**BACKBONES[name], **kwargs}
+    return from_t5(cls, t5, preprocessor=preprocessor, load_weights=load_weights, **settings)
+
+
 def copy_t5_weights(t5, backbone):
     """Copy the weights of a `T5Backbone` or `T5Checkpoint` into a new `GlimmerBackbone`.
 
@@ -99,7 +115,9 @@ def copy_t5_weights(t5, backbone):
     theirs = {} if checkpoint else keras_hub_weights(t5)
     for name, ours in named_weights(backbone):
         if shapes[name] != ours.shape:
-            kernel = whole(shapes[name], "float32", t5.parts(name)) if checkpoint else theirs[name]
+            kernel = (
+                assemble(shapes[name], "float32", t5.parts(name)) if checkpoint else theirs[name]
+            )
             groups = backbone.decoder.cross_attention_key_value_heads
             ours.assign(_pool_heads(kernel, groups, backbone.num_heads))
         elif checkpoint:
@@ -110,7 +128,7 @@ def copy_t5_weights(t5, backbone):
 
 
 def to_t5(backbone):
-    """A `keras_hub.models.T5Backbone` with the weights of a reader whose parts make one T5.
+    """Make a `keras_hub.models.T5Backbone` of a reader whose parts make one T5.
 
     Args:
         backbone: a `GlimmerBackbone` without a reranker or a question encoder of its own. If it
@@ -151,7 +169,7 @@ def to_t5(backbone):
 
 
 def why_no_t5(backbone):
-    """Why the parts of a `GlimmerBackbone` do not make one T5, `None` if they do."""
+    """Say why the parts of a `GlimmerBackbone` do not make one T5; `None` if they do."""
     layers, config = backbone.layer_counts, backbone.get_config()
     apart = layers["memory"] + layers["stage A"] + layers["stage B"] != backbone.num_layers
     if apart or backbone.question_encoder is not backbone.memory_encoder:
@@ -196,8 +214,7 @@ def _open(path, load_weights, tokenizer):
     if is_hugging_face(path):
         t5 = T5Checkpoint(path)
         return t5, t5.tokenizer() if tokenizer else None
-    shipped = PRESETS / path
-    preset = str(shipped) if shipped.is_dir() else path
+    preset = preset_path(path)
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone.from_preset(preset, load_weights=load_weights)
     if not tokenizer:

@@ -1,7 +1,69 @@
 from keras import ops
 
 from glimmer_keras.layers.top_m_select import gather_passages
-from glimmer_keras.losses import answer_log_prob
+from glimmer_keras.losses import answer_log_prob, perplexity_distillation
+from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
+
+
+def check_distillation(weight, temperature, direction):
+    """Raise a `ValueError` unless these are settings of distillation, as `compile` takes them."""
+    if weight < 0:
+        raise ValueError(
+            f"`distillation_weight` must be 0 or more. Received: distillation_weight={weight}"
+        )
+    if not temperature > 0:
+        raise ValueError(
+            "`distillation_temperature` must be over 0. "
+            f"Received: distillation_temperature={temperature}"
+        )
+    if direction not in DIRECTIONS:
+        raise ValueError(
+            f"`distillation_direction` must be one of {DIRECTIONS}. "
+            f"Received: distillation_direction={direction!r}"
+        )
+
+
+def distil(glimmer, inputs, outputs, labels, weights, training):
+    """Compare the ranking of passages with what each of them alone tells the reader.
+
+    A row without passages, or without an answer (all its weights are 0), has nothing to compare:
+    its loss is 0, and whether its selection is right is not known.
+
+    Args:
+        glimmer: the `Glimmer` that is being trained, compiled.
+        inputs: dictionary of model inputs.
+        outputs: dictionary of `GlimmerBackbone` outputs for them.
+        labels: int tensor `(batch, target_length)`.
+        weights: float tensor `(batch, target_length)`, 0 on padding.
+        training: bool.
+
+    Returns:
+        The mean of `perplexity_distillation`, a float32 scalar; and float32 tensors `(batch,)`:
+        1 where the teacher's best passage is among those selected, and 1 where that is known.
+    """
+    log_probs = teacher_log_probs(
+        glimmer,
+        inputs,
+        outputs,
+        labels,
+        weights,
+        glimmer.answer_reduction,
+        reuse=not (training and glimmer.backbone.dropout),
+    )
+    ranking = outputs["passage_ranking"]
+    present = ops.any(outputs["live_padding_mask"], axis=-1)  # (batch, passages)
+    answered = ops.any(weights > 0, axis=-1, keepdims=True)  # (batch, 1)
+    present = gather_passages(ops.logical_and(present, answered), ranking)
+    distillation = perplexity_distillation(
+        gather_passages(outputs["passage_scores"], ranking),
+        log_probs,
+        present,
+        glimmer.distillation_temperature,
+        glimmer.distillation_direction,
+    )
+    best = ops.argmax(ops.where(present, log_probs, -float("inf")), axis=-1)
+    agreement = ops.cast(best < glimmer.backbone.num_selected, "float32")
+    return ops.mean(distillation), agreement, ops.cast(ops.any(present, axis=-1), "float32")
 
 
 def teacher_log_probs(glimmer, inputs, outputs, labels, weights, reduction, reuse):

@@ -63,23 +63,23 @@ class TensorFiles:
             )
 
     def parts(self, name: str, transposed: bool = False) -> Iterator[Part]:
-        """One tensor of two dimensions or one, some rows at a time: a place and what is there."""
+        """Read a tensor of one or two dimensions some rows at a time, each part with its place."""
         shape = self.shapes[name]
         rows = max(1, CHUNK * shape[0] // max(math.prod(shape), 1))
         for start in range(0, shape[0], rows):
             part = slice(start, min(start + rows, shape[0]))
             # Opened anew, as what was read of an open file stays in memory.
             with safe_open(self._paths[name], framework="np") as file:
-                found = file.get_slice(name)[part]
-            yield ((..., part), found.T) if transposed else ((part,), found)
+                values = file.get_slice(name)[part]
+            yield ((..., part), values.T) if transposed else ((part,), values)
 
 
-def whole(shape: tuple[int, ...], dtype: str, parts: Iterable[Part]) -> np.ndarray:
-    """The tensor of some parts, cast."""
-    found = np.empty(shape, dtype)
+def assemble(shape: tuple[int, ...], dtype: str, parts: Iterable[Part]) -> np.ndarray:
+    """Put the parts of a tensor together, cast."""
+    tensor = np.empty(shape, dtype)
     for place, part in parts:
-        found[place] = part
-    return found
+        tensor[place] = part
+    return tensor
 
 
 def free(variables: Iterable[Any]) -> None:
@@ -99,7 +99,7 @@ def load(variable: Any, parts: Iterable[Part]) -> None:
         for place, part in parts:
             variable.value[place].assign(part.astype(variable.dtype))
         return
-    value = whole(variable.shape, variable.dtype, parts)
+    value = assemble(variable.shape, variable.dtype, parts)
     # Of an array of another kind than its own, JAX would make one copy more.
     variable.assign(keras.ops.convert_to_tensor(value))
     if backend == "jax":
@@ -141,23 +141,23 @@ def write_tensors(
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
-    """The object, or the list, in a JSON file."""
+    """Read the object, or the list, in a JSON file."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} must be JSON: {error}") from error
-    if not isinstance(found, kind):
+    if not isinstance(content, kind):
         what = "object" if kind is dict else kind.__name__
-        raise ValueError(f"{path} must hold a JSON {what}. Received: {type(found).__name__}")
-    return found
+        raise ValueError(f"{path} must hold a JSON {what}. Received: {type(content).__name__}")
+    return content
 
 
 def _paths(directory, stem):
-    whole, index = (directory / f"{stem}.safetensors{end}" for end in ("", ".index.json"))
-    if whole.is_file():
-        return [whole]
+    single, index = (directory / f"{stem}.safetensors{end}" for end in ("", ".index.json"))
+    if single.is_file():
+        return [single]
     if not index.is_file():
-        raise FileNotFoundError(f"{directory} has no {whole.name} and no {index.name}")
+        raise FileNotFoundError(f"{directory} has no {single.name} and no {index.name}")
     places = read_json(index).get("weight_map")
     files = sorted({str(file) for file in places.values()}) if isinstance(places, dict) else []
     if not files or any(Path(file).name != file for file in files):

@@ -82,7 +82,7 @@ def build(size: str, options: argparse.Namespace) -> dict[str, Any]:
     systems: dict[str, Any] = {}
     for name in ("", *options.variant):
         settings = settings_of(name) if name else {}
-        systems[name or "ours"] = Glimmer.fid(size, dtype=options.dtype, **settings)
+        systems[name or "ours"] = Glimmer.from_size(size, "fid", dtype=options.dtype, **settings)
     for system in systems.values():
         system.compile(sampler="greedy")
     return systems | ({} if options.alone else {"keras_hub": keras_hub_fid(systems["ours"])})

@@ -65,8 +65,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def build(size: str, options: argparse.Namespace) -> dict[str, Any]:
     """Build ours and KerasHub's, by name with the passages that they read."""
-    fid = Glimmer.fid(size, dtype=options.dtype)
-    glimmer = Glimmer.glimmer(size, dtype=options.dtype, num_selected=options.m)
+    fid = Glimmer.from_size(size, "fid", dtype=options.dtype)
+    glimmer = Glimmer.from_size(size, dtype=options.dtype, num_selected=options.m)
     for reader in (fid, glimmer):
         reader.compile(sampler="greedy")
     peer, read = keras_hub_fid(fid), dict.fromkeys((options.k, options.m))

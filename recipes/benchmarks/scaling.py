@@ -39,7 +39,7 @@ from recipes.benchmarks.timing import fastest, interleaved, spread
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
     options, console = parse(arguments), Console()
-    glimmer = Glimmer.glimmer(options.size, dtype=options.dtype, num_selected=options.m)
+    glimmer = Glimmer.from_size(options.size, dtype=options.dtype, num_selected=options.m)
     backbone, calls, jit = glimmer.backbone, {}, {}
 
     def read(inputs):

@@ -11,8 +11,8 @@ import keras
 import keras_hub
 
 from glimmer_keras import Glimmer, GlimmerPreprocessor
+from glimmer_keras.models.presets import preset_path
 from glimmer_keras.models.sizes import T5_SIZES
-from glimmer_keras.models.t5_weights import PRESETS
 from recipes.paper.cells import Cell
 from recipes.paper.scale import Scale
 
@@ -36,8 +36,7 @@ def encoder_layers(scale: Scale) -> int | None:
 
 
 def t5_path(scale: Scale) -> str:
-    shipped = PRESETS / str(scale.t5)
-    return str(shipped) if shipped.is_dir() else str(scale.t5)
+    return preset_path(str(scale.t5))
 
 
 def check_t5(t5: str) -> None:

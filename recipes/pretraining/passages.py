@@ -27,7 +27,8 @@ import keras_hub
 import numpy as np
 
 from glimmer_keras.data import Corpus, Example, Task, read_corpus
-from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
+from glimmer_keras.models.presets import preset_path
+from glimmer_keras.models.t5_weights import quiet_masks
 from glimmer_keras.retrieval import BM25Retriever
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining.clozes import made_of, recited, spans
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     texts = (example.question for task in tasks if task.name != "questions" for example in task)
     lines = itertools.chain((passage.content for passage in corpus), texts)
     tokenizer = train_tokenizer(lines, args.vocabulary_size, input_sentence_size=1_000_000)
-    start = str(PRESETS / START)
+    start = preset_path(START)
     with quiet_masks():
         layers = keras_hub.models.T5Backbone.from_preset(start)
     known = keras_hub.models.T5Tokenizer.from_preset(start)

@@ -12,8 +12,9 @@ def t5_of_sizes(sizes: dict[str, int], vocabulary_size: int) -> keras_hub.models
     """Fresh weights, with sharper position biases than T5's: of a few layers each has to serve."""
     with quiet_masks():
         return to_t5(
-            gk.Glimmer.fid(
+            gk.Glimmer.from_size(
                 "tiny",
+                "fid",
                 vocabulary_size=vocabulary_size,
                 activation="gelu",
                 dropout=0.0,

@@ -3,8 +3,10 @@ import sys
 
 import pytest
 
+from glimmer_keras import pipelines
 from glimmer_keras.cli import encode
 from glimmer_keras.memory import MemoryStore
+from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
 
 pytestmark = pytest.mark.usefixtures("loaded_once")
 
@@ -64,7 +66,7 @@ def test_beam_gets_the_runner_and_its_options(glimmer, corpus, tmp_path, monkeyp
         called.append(arguments)
         raise ImportError("pip install glimmer_keras[beam]")
 
-    monkeypatch.setattr(encode, "beam_encode_corpus", beam_encode_corpus)
+    monkeypatch.setattr(pipelines, "beam_encode_corpus", beam_encode_corpus)
     options = ("--runner", "DirectRunner", "--direct_num_workers", "2", "--x=y")
     status, _, err = glimmer("encode", "preset", corpus(0, 2), tmp_path / "s", *options)
     assert (status, err) == (1, "glimmer: error: pip install glimmer_keras[beam]\n")
@@ -73,6 +75,10 @@ def test_beam_gets_the_runner_and_its_options(glimmer, corpus, tmp_path, monkeyp
     assert (dtype, shard_size, tokens) == ("int8", 1024, 2048)
     assert passed == ["--runner=DirectRunner", "--direct_num_workers", "2", "--x=y"]
     assert "apache_beam" not in sys.modules
+
+
+def test_help_tells_the_default_of_the_package():
+    assert encode.TOKENS_PER_BATCH == TOKENS_PER_BATCH
 
 
 def test_a_corpus_that_was_laid_out(glimmer, preset, corpus, tmp_path):

@@ -135,7 +135,7 @@ def on_two_replicas(folder):
     """Whether weights of files arrive there, and what is said of skipping steps."""
     with on_devices(1, names(2)):
         glimmer = make_model()
-        glimmer.save_to_hugging_face(folder)
+        glimmer.export_to_transformers(folder)
         loaded = Glimmer.from_hugging_face(folder)
         pairs = zip(glimmer.weights, loaded.weights, strict=True)
         arrived = all(np.array_equal(one.numpy(), other.numpy()) for one, other in pairs)

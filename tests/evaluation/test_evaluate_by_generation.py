@@ -35,7 +35,9 @@ def run(make_glimmer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     preprocessor = make_glimmer(8, 8, 4, 2).preprocessor
     vocabulary_size = preprocessor.tokenizer.vocabulary_size()
-    glimmer = gk.Glimmer.fid("tiny", preprocessor, vocabulary_size=vocabulary_size, **SIZES)
+    glimmer = gk.Glimmer.from_size(
+        "tiny", "fid", preprocessor, vocabulary_size=vocabulary_size, **SIZES
+    )
     glimmer.compile(keras.optimizers.Adam(0.1))
     tokens = pipelines.tokenize(TASKS, CORPUS, glimmer.preprocessor)
     step, traces = glimmer.generate_step, []

@@ -10,6 +10,7 @@ import pytest
 
 import glimmer_keras as gk
 from tests import EAGERLY
+from tests.models.conftest import SIZES
 
 STOP = (1,)
 
@@ -81,9 +82,9 @@ def test_beams_find_an_answer_at_least_as_likely(glimmer, batch):
     tokens = np.asarray(glimmer.generate(prompts(x, 3), stop_token_ids=None)["decoder_token_ids"])
     best = log_prob(glimmer, x, tokens)
     rng = np.random.default_rng(5)
-    for _ in range(20):
-        other = np.concatenate([tokens[:, :1], rng.integers(0, 40, (3, 2))], axis=1)
-        assert (best >= log_prob(glimmer, x, other) - 1e-4).all()
+    many = {name: np.tile(value, (20, *[1] * (value.ndim - 1))) for name, value in x.items()}
+    others = np.concatenate([np.tile(tokens[:, :1], (20, 1)), rng.integers(0, 40, (60, 2))], axis=1)
+    assert (np.tile(best, 20) >= log_prob(glimmer, many, others) - 1e-4).all()
     assert (best >= log_prob(glimmer, x, greedy_by_full_passes(glimmer, x, 3)) - 1e-4).all()
 
 
@@ -100,7 +101,7 @@ def test_answer_ends_at_its_stop_token(glimmer, batch):
 
 def test_compiled_training_learns_and_is_seen_in_the_history(make_model, batch):
     x, labels, weights = batch
-    model = make_model()
+    model = make_model(num_decoder_layers=1)
     model.compile(gk.optimizers.Adafactor(0.05))
     history = model.fit(x, labels, sample_weight=weights, batch_size=3, epochs=8, verbose=0)
     names = {"loss", "lm_loss", "distillation_loss", "token_accuracy", "selection_agreement"}
@@ -125,29 +126,56 @@ def test_rematerialised_training_is_the_same_in_all_parts(make_model, batch):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX always compiles")
-def test_decoding_alone_with_xla_gives_the_same(glimmer, batch):
-    x, found = prompts(batch[0], 6), {}
+def test_decoding_alone_with_xla_gives_the_same(make_model, batch):
+    x, model, tokens = prompts(batch[0], 6), make_model(num_decoder_layers=1), {}
     for jit in ("auto", True, False):
-        glimmer.compile(jit_compile=jit)
-        assert glimmer.get_compile_config()["jit_compile"] == jit
-        found[jit] = glimmer.generate(x, stop_token_ids=None)["decoder_token_ids"]
-    glimmer.compile()
-    np.testing.assert_array_equal(found["auto"], found[False])
-    np.testing.assert_array_equal(found[True], found[False])
+        model.compile(jit_compile=jit)
+        assert model.get_compile_config()["jit_compile"] == jit
+        tokens[jit] = model.generate(x, stop_token_ids=None)["decoder_token_ids"]
+    np.testing.assert_array_equal(tokens["auto"], tokens[False])
+    np.testing.assert_array_equal(tokens[True], tokens[False])
+
+
+def test_one_trace_makes_a_training_step(make_model, batch, monkeypatch):
+    """TensorFlow traces anew where variables are made meanwhile; JAX looks at the shapes first."""
+    model, losses = make_model(num_decoder_layers=1), []
+    model.compile(keras.optimizers.Adam(0.01))  # with two variables for each weight
+    compute_loss = model.compute_loss
+    monkeypatch.setattr(
+        model, "compute_loss", lambda *args, **kw: losses.append(1) or compute_loss(*args, **kw)
+    )
+    model.train_on_batch(*batch)
+    assert len(losses) <= 2 if keras.backend.backend() == "jax" else len(losses) == 1
 
 
 def test_named_constructors():
-    sizes = {"vocabulary_size": 40, "num_layers": 12}
+    sizes = {**SIZES, "num_layers": 12, "num_decoder_layers": 1}
     counts = {
-        name: getattr(gk.Glimmer, name)("tiny", **sizes).backbone.layer_counts
+        name: gk.Glimmer.from_size("tiny", name, **sizes).backbone.layer_counts
         for name in ("fid", "lumen", "glimmer")
     }
     assert counts == {
-        "fid": {"memory": 0, "stage A": 0, "stage B": 12, "decoder": 12},
-        "lumen": {"memory": 8, "stage A": 0, "stage B": 4, "decoder": 12},
-        "glimmer": {"memory": 8, "stage A": 1, "stage B": 3, "decoder": 12},
+        "fid": {"memory": 0, "stage A": 0, "stage B": 12, "decoder": 1},
+        "lumen": {"memory": 8, "stage A": 0, "stage B": 4, "decoder": 1},
+        "glimmer": {"memory": 8, "stage A": 1, "stage B": 3, "decoder": 1},
     }
-    assert not gk.Glimmer.fid("tiny", **sizes).backbone.question_in_decoder
+    assert not gk.Glimmer.from_size("tiny", "fid", **sizes).backbone.question_in_decoder
+
+
+@pytest.mark.parametrize("name", ["fid", "lumen", "glimmer"])
+def test_old_names_of_the_constructors_warn(name):
+    sizes = {**SIZES, "num_decoder_layers": 1}
+    with pytest.warns(DeprecationWarning, match=rf"Glimmer.{name}\(size\) is Glimmer.from_size"):
+        old = getattr(gk.Glimmer, name)("tiny", **sizes)
+    new = gk.Glimmer.from_size("tiny", name, **sizes)
+    assert old.backbone.get_config() | {"name": ""} == new.backbone.get_config() | {"name": ""}
+
+
+def test_a_model_that_is_not_compiled(glimmer, batch):
+    model = gk.Glimmer(glimmer.backbone, compile=False)
+    assert model.metrics == []
+    assert not model.distils
+    close(model(batch[0], training=True)["logits"], glimmer(batch[0])["logits"])
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +210,13 @@ def test_strings_in_strings_out(reader, texts):
     assert one["answers"] == out["answers"][0]
     close(one["passage_scores"], out["passage_scores"][0])
     assert one["selected_passages"].shape == (1,)
+
+
+def test_one_question_needs_no_batch_and_is_left_as_it_is(reader, texts):
+    one = {name: value[0] for name, value in texts.items()}
+    kept = dict(one)
+    assert isinstance(reader.generate(one)["answers"], str)
+    assert one == kept
 
 
 def test_token_ids_in_gives_the_same(reader, texts):

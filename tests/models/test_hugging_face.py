@@ -5,7 +5,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import glimmer_keras as gk
-from glimmer_keras.models import hugging_face, tensor_files
+from glimmer_keras.models import tensor_files
+from glimmer_keras.utils import files
+from tests import change_manifest
 from tests.models.conftest import GLIMMER, SIZES, hugging_face_config, hugging_face_tensors
 
 LIVE = "live_encoder.relative_attention_bias.weight"
@@ -34,7 +36,7 @@ def trained_apart(reader):
 def test_what_is_written_is_a_t5(t5, tmp_path, system):
     settings = GLIMMER if system == "glimmer" else {}
     reader = gk.Glimmer.from_t5(t5, system, dropout=0.0, **settings)
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader.export_to_transformers(tmp_path / "new")
     written = load_file(tmp_path / "new/model.safetensors")
     expected = hugging_face_tensors(t5)
     assert set(written) == set(expected) | (OWN if system == "glimmer" else set())
@@ -73,7 +75,7 @@ def test_there_and_back_again_as_one_t5(make_model, rng, tmp_path, settings):
     if reader.backbone.split.memory:
         backbone = reader.backbone
         backbone.live_position_bias.table.assign(backbone.memory_encoder.position_bias.table)
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader.export_to_transformers(tmp_path / "new")
     assert (tmp_path / "new/model.safetensors").is_file()
     same_models(gk.Glimmer.from_hugging_face(tmp_path / "new"), reader)
 
@@ -91,7 +93,7 @@ def test_there_and_back_again_as_one_t5(make_model, rng, tmp_path, settings):
 )
 def test_there_and_back_again_as_no_t5(make_model, rng, tmp_path, settings):
     reader = random_weights(make_model(**settings), rng)
-    reader.save_to_hugging_face(str(tmp_path / "new"))
+    reader.export_to_transformers(str(tmp_path / "new"))
     names = {path.name for path in (tmp_path / "new").iterdir()}
     assert names == {"config.json", "glimmer.json", "glimmer.safetensors"}
     config = json.loads((tmp_path / "new/config.json").read_text())
@@ -104,7 +106,7 @@ def test_there_and_back_again_as_no_t5(make_model, rng, tmp_path, settings):
 def test_texts_are_answered_as_before(make_glimmer, tmp_path):
     reader = make_glimmer(6, 9, 3, 2)
     trained_apart(reader)
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader.export_to_transformers(tmp_path / "new")
     again = gk.Glimmer.from_hugging_face(tmp_path / "new")
     for name in ("question_length", "passage_length", "answer_length", "num_passages"):
         assert getattr(again.preprocessor, name) == getattr(reader.preprocessor, name)
@@ -118,7 +120,7 @@ def test_texts_are_answered_as_before(make_glimmer, tmp_path):
 
 def test_another_dtype(make_model, rng, tmp_path):
     reader = random_weights(make_model(**GLIMMER), rng)
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader.export_to_transformers(tmp_path / "new")
     again = gk.Glimmer.from_hugging_face(tmp_path / "new", dtype="bfloat16")
     for ours, theirs in zip(again.weights, reader.weights, strict=True):
         assert ours.dtype == "bfloat16"
@@ -129,7 +131,7 @@ def test_another_dtype(make_model, rng, tmp_path):
 def test_several_files(t5, tmp_path, monkeypatch):
     monkeypatch.setattr(tensor_files, "SHARD", 4000)
     reader = gk.Glimmer.from_t5(t5, **GLIMMER)
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader.export_to_transformers(tmp_path / "new")
     files = sorted(path.name for path in (tmp_path / "new").glob("*.safetensors"))
     assert len(files) > 3
     assert files[-1] == f"model-{len(files):05}-of-{len(files):05}.safetensors"
@@ -138,25 +140,35 @@ def test_several_files(t5, tmp_path, monkeypatch):
     same_models(same, reader)
 
 
+def test_the_old_name_warns(make_model, monkeypatch):
+    exported = []
+    monkeypatch.setattr(
+        gk.Glimmer, "export_to_transformers", lambda self, path: exported.append(path)
+    )
+    with pytest.warns(DeprecationWarning, match="is Glimmer.export_to_transformers now"):
+        make_model().save_to_hugging_face("new")
+    assert exported == ["new"]
+
+
 def test_all_of_it_or_nothing(t5, tmp_path, monkeypatch):
     reader = gk.Glimmer.from_t5(t5, "fid")
     (tmp_path / "there").mkdir()
-    with pytest.raises(FileExistsError, match="`directory` must be new. Received: .*there'"):
-        reader.save_to_hugging_face(tmp_path / "there")
+    with pytest.raises(FileExistsError, match="`path` must be new. Received: .*there'"):
+        reader.export_to_transformers(tmp_path / "there")
 
     def full(path):
         raise OSError("disk full")
 
-    monkeypatch.setattr(hugging_face, "_sync", full)
+    monkeypatch.setattr(files, "sync", full)
     with pytest.raises(OSError, match="disk full"):
-        reader.save_to_hugging_face(tmp_path / "below/new")
+        reader.export_to_transformers(tmp_path / "below/new")
     assert list((tmp_path / "below").iterdir()) == []
 
 
 def test_an_activation_that_t5_has_no_name_for(tmp_path):
-    reader = gk.Glimmer.fid("tiny", **{**SIZES, "activation": "tanh"})
+    reader = gk.Glimmer.from_size("tiny", "fid", **{**SIZES, "activation": "tanh"})
     with pytest.raises(ValueError, match="`activation` must be one of .*Received: .*'tanh'"):
-        reader.save_to_hugging_face(tmp_path / "new")
+        reader.export_to_transformers(tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,13 +178,12 @@ def test_what_is_refused(t5, write_t5, tmp_path):
     with pytest.raises(ValueError, match="`from_preset` takes sizes .*Received: .'num_heads'"):
         gk.Glimmer.from_hugging_face(tmp_path, num_heads=2)
     reader = gk.Glimmer.from_t5(t5, "fid")
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader.export_to_transformers(tmp_path / "new")
     path = tmp_path / "new/glimmer.json"
-    settings = json.loads(path.read_text())
-    settings["backbone"]["num_decoder_layers"] = 4
-    path.write_text(json.dumps(settings))
+    settings = json.loads(path.read_text())["backbone"]
+    change_manifest(path, backbone={**settings, "num_decoder_layers": 4})
     with pytest.raises(ValueError, match="Received: no decoder.block.3.layer.0"):
         gk.Glimmer.from_hugging_face(tmp_path / "new")
-    path.write_text(json.dumps({**settings, "format_version": 2}))
+    change_manifest(path, version=2)
     with pytest.raises(ValueError, match="`format_version` must be 1. Received: 2"):
         gk.Glimmer.from_hugging_face(tmp_path / "new")

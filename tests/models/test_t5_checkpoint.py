@@ -134,7 +134,7 @@ def test_the_head_is_as_transformers_has_it(t5, write_t5, settings, head, scale,
         embedding = t5.token_embedding
         theirs = embedding.reverse_embeddings if head else np.asarray(embedding.embeddings).T
         expected = numbers(theirs) * np.float32(scale)
-        found = tensor_files.whole(expected.shape, "float32", checkpoint.parts(HEAD))
+        found = tensor_files.assemble(expected.shape, "float32", checkpoint.parts(HEAD))
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 

@@ -128,7 +128,7 @@ def test_what_is_written_is_loaded_by_transformers(shape, system, tmp_path):
     hugging_face_t5(shape).save_pretrained(tmp_path / "old")
     settings = GLIMMER if system == "glimmer" else {}
     reader = gk.Glimmer.from_t5(tmp_path / "old", system, **settings)
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader.export_to_transformers(tmp_path / "new")
     loaded = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "new")
     old, x = gk.Glimmer.from_t5(tmp_path / "old", "fid", dropout=0.0), inputs()
     assert isinstance(loaded, transformers.T5ForConditionalGeneration)
@@ -140,8 +140,10 @@ def test_what_is_written_is_loaded_by_transformers(shape, system, tmp_path):
 def test_activations_are_those_of_transformers(activation, gated, tmp_path):
     sizes = {"vocabulary_size": 40, "num_layers": 2, "num_heads": 2, "hidden_dim": 16}
     sizes |= {"intermediate_dim": 24, "key_value_dim": 6, "dropout": 0.0}
-    reader = gk.Glimmer.fid("tiny", activation=activation, use_gated_activation=gated, **sizes)
-    reader.save_to_hugging_face(tmp_path / "new")
+    reader = gk.Glimmer.from_size(
+        "tiny", "fid", activation=activation, use_gated_activation=gated, **sizes
+    )
+    reader.export_to_transformers(tmp_path / "new")
     loaded, x = transformers.T5ForConditionalGeneration.from_pretrained(tmp_path / "new"), inputs()
     np.testing.assert_allclose(their_logits(loaded, x), our_logits(reader, x), atol=1e-4)
     again = gk.Glimmer.from_t5(tmp_path / "new", "fid").backbone
@@ -150,10 +152,10 @@ def test_activations_are_those_of_transformers(activation, gated, tmp_path):
 
 def test_a_reader_that_is_no_t5_is_refused_by_transformers(tmp_path):
     sizes = {"vocabulary_size": 40, "num_layers": 3, "num_heads": 2, "hidden_dim": 16}
-    reader = gk.Glimmer.glimmer(
+    reader = gk.Glimmer.from_size(
         "tiny", intermediate_dim=24, key_value_dim=6, **{**sizes, **GLIMMER}
     )
-    reader.save_to_hugging_face(tmp_path / "new")  # the position biases differ
+    reader.export_to_transformers(tmp_path / "new")  # the position biases differ
     with pytest.raises(ValueError, match="glimmer"):
         transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "new")
     with pytest.raises(OSError, match="model.safetensors"):

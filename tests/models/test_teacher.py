@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from glimmer_keras.losses import answer_log_prob
+from glimmer_keras.models import teacher
 from glimmer_keras.models.teacher import teacher_log_probs
 from tests import EAGERLY
 
@@ -106,6 +107,34 @@ def test_language_model_loss_and_agreement_equal_numpy(make_model, batch):
     selected = np.asarray(out["selected_passages"])
     agreement = np.mean([b in s for b, s in zip(best, selected, strict=True)])
     assert logs["selection_agreement"] == pytest.approx(agreement, abs=1e-6)
+
+
+def test_rows_without_passages_or_answers_have_no_part(make_model, monkeypatch):
+    model = make_model()  # 2 of 3 passages are selected
+    ranking = np.array([[0, 1, 2], [2, 0, 1], [0, 1, 2], [0, 1, 2], [1, 0, 2]], "int32")
+    outputs = {
+        "passage_ranking": ranking,
+        "passage_scores": np.zeros((5, 3), "float32"),
+        "live_padding_mask": np.ones((5, 3, 1), bool),
+        "logits": np.zeros((5, 1, 40), "float32"),
+    }
+    outputs["live_padding_mask"][3] = False
+    # From best to worst: best is the first of two selected, then the one that was not selected.
+    best = np.log([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5], *[[0.5, 0.25, 0.25]] * 3]).astype(
+        "float32"
+    )
+    monkeypatch.setattr(teacher, "teacher_log_probs", lambda *args, **kwargs: best)
+    labels, weights = np.ones((5, 1), "int32"), np.ones((5, 1), "float32")
+    weights[2] = 0.0
+    y_pred = {"logits": outputs["logits"], "backbone_outputs": outputs}
+    loss = model.compute_loss({}, labels, y_pred, weights)
+    logs = {metric.name: metric.result() for metric in model.metrics if metric.built}
+    logs = {name: float(value) for name, value in logs.items() if name != "compile_metrics"}
+    # Rows 0 and 4 agree, row 1 does not; row 2 has no answer, row 3 no passages.
+    assert logs["selection_agreement"] == pytest.approx(2 / 3)
+    kl = np.log(3) - 1.5 * np.log(2)  # of (1/2, 1/4, 1/4) from (1/3, 1/3, 1/3)
+    assert logs["distillation_loss"] == pytest.approx(3 * kl / 5)
+    assert float(loss) == pytest.approx(np.log(40) + 3 * kl / 5)
 
 
 def test_without_weight_there_is_no_teacher_and_the_scorer_stays(make_model, batch):

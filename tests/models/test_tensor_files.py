@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glimmer_keras.models import tensor_files
-from glimmer_keras.models.tensor_files import TensorFiles, read_json, whole, write_tensors
+from glimmer_keras.models.tensor_files import TensorFiles, assemble, read_json, write_tensors
 
 TENSORS = {
     "a": np.arange(12, dtype="float32").reshape(3, 4),
@@ -29,7 +29,7 @@ def test_there_and_back_again(tmp_path, monkeypatch, chunk, transposed):
     for name, value in TENSORS.items():
         for dtype in ("float32", "bfloat16"):
             shape = value.T.shape if transposed else value.shape
-            found = whole(shape, dtype, files.parts(name, transposed))
+            found = assemble(shape, dtype, files.parts(name, transposed))
             assert found.dtype == dtype
             np.testing.assert_array_equal(found, value.T if transposed else value)
 
@@ -45,7 +45,7 @@ def test_files_are_no_larger_than_they_may(tmp_path, monkeypatch):
     }
     files = TensorFiles(tmp_path)
     assert list(files.shapes) == ["a", "b", "c"]
-    np.testing.assert_array_equal(whole((2, 3), "float32", files.parts("c")), TENSORS["c"])
+    np.testing.assert_array_equal(assemble((2, 3), "float32", files.parts("c")), TENSORS["c"])
 
 
 def test_damaged_and_missing_files(tmp_path, monkeypatch):

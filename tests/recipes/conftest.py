@@ -4,7 +4,8 @@ import keras_hub
 import pytest
 
 import glimmer_keras as gk
-from glimmer_keras.models.t5_weights import PRESETS, quiet_masks
+from glimmer_keras.models.presets import preset_path
+from glimmer_keras.models.t5_weights import quiet_masks
 from glimmer_keras.training import freed_memory
 from tests import EAGERLY
 
@@ -29,7 +30,7 @@ def eager(monkeypatch):
 def micro_t5(tmp_path_factory):
     """The folder of a T5 of two layers with the words of `tiny_world`."""
     folder = tmp_path_factory.mktemp("t5")
-    tokenizer = keras_hub.models.T5Tokenizer.from_preset(str(PRESETS / "tiny_world"))
+    tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset_path("tiny_world"))
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone(tokenizer.vocabulary_size(), activation="gelu", **SIZES)
     t5.save_to_preset(folder)

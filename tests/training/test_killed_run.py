@@ -56,7 +56,7 @@ def train(folder, devices=1, dropout=0.3):
         with on_devices():
             return train(folder, dropout=dropout)
     keras.utils.set_random_seed(0)
-    glimmer = Glimmer.fid("tiny", **SIZES, dropout=dropout)
+    glimmer = Glimmer.from_size("tiny", "fid", **SIZES, dropout=dropout)
     glimmer.compile(keras.optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2))
     checkpoints = Checkpoints(folder / "checkpoints", save_every=7, data=SETTINGS)
     step = checkpoints.restore(glimmer)

@@ -113,7 +113,7 @@ def run(glimmer, weights, *callbacks):
 
 
 def test_a_glimmer_goes_on_as_if_the_batch_had_not_been(tmp_path):
-    glimmer = Glimmer.fid("tiny", **SIZES)
+    glimmer = Glimmer.from_size("tiny", "fid", **SIZES)
     glimmer.compile(SkippingOptimizer(Adafactor(0.01)))
     glimmer.optimizer.build(glimmer.trainable_variables)
     variables = [*glimmer.variables, *glimmer.optimizer.inner_optimizer.variables]

@@ -37,7 +37,7 @@ def build(options: argparse.Namespace) -> Glimmer:
     tokenizer = keras_hub.models.T5Tokenizer(proto)
     preprocessor = GlimmerPreprocessor(tokenizer, passage_length=options.passage_length)
     vocabulary = tokenizer.vocabulary_size()
-    return Glimmer.glimmer(options.size, preprocessor, vocabulary_size=vocabulary)
+    return Glimmer.from_size(options.size, preprocessor=preprocessor, vocabulary_size=vocabulary)
 
 
 def encode(options: argparse.Namespace) -> dict[str, Any]:

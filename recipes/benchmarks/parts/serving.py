@@ -41,7 +41,9 @@ def build(
     tokenizer = train_tokenizer([*WORDS, *texts], 500)
     preprocessor = GlimmerPreprocessor(tokenizer, question, passage, answer, options.k)
     vocabulary = {"vocabulary_size": tokenizer.vocabulary_size()} if part == "load" else {}
-    glimmer = Glimmer.glimmer(size, preprocessor, num_selected=options.m, **vocabulary)
+    glimmer = Glimmer.from_size(
+        size, preprocessor=preprocessor, num_selected=options.m, **vocabulary
+    )
     glimmer.compile(sampler="greedy")
     corpus = [Passage(str(row), "", text) for row, text in enumerate(texts)]
     store = encode_corpus(glimmer, corpus, folder / "store", progress=False)

@@ -31,7 +31,9 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     tokenizer = train_tokenizer(WORDS, 1000)
     names = ("question_length", "passage_length", "answer_length", "k")
     preprocessor = gk.GlimmerPreprocessor(tokenizer, *(settings[name] for name in names))
-    glimmer = gk.Glimmer.glimmer(settings["size"], preprocessor, num_selected=settings["m"])
+    glimmer = gk.Glimmer.from_size(
+        settings["size"], preprocessor=preprocessor, num_selected=settings["m"]
+    )
     # Answers are words of the tokenizer, and as long as may be: no other token is ever best.
     head = glimmer.backbone.token_embedding.reverse_embeddings
     ids = np.arange(head.shape[1])
@@ -40,7 +42,7 @@ def prepare(settings: dict[str, Any]) -> dict[str, Any]:
     # One position bias for all encoder layers, as T5 has.
     backbone = glimmer.backbone
     backbone.live_position_bias.table.assign(backbone.memory_encoder.position_bias.table)
-    glimmer.save_to_hugging_face(folder / "hugging_face")
+    glimmer.export_to_transformers(folder / "hugging_face")
     glimmer.compile(sampler="greedy")
     glimmer.save_to_preset(str(folder / "preset"))
     corpus = [
