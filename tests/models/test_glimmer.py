@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import subprocess
@@ -134,6 +135,16 @@ def test_decoding_alone_with_xla_gives_the_same(make_model, batch):
         tokens[jit] = model.generate(x, stop_token_ids=None)["decoder_token_ids"]
     np.testing.assert_array_equal(tokens["auto"], tokens[False])
     np.testing.assert_array_equal(tokens[True], tokens[False])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.distribute")
+def test_keras_still_asks_the_private_hook_of_several_replicas():
+    """Tried with Keras 3.15.1: without ours `fit` on two replicas adds up masks, and fails.
+
+    tests/distribution/test_devices.py fits on two replicas; this says which name has changed.
+    """
+    keras_own = inspect.signature(keras.Model._maybe_symbolic_build)
+    assert inspect.signature(gk.Glimmer._maybe_symbolic_build) == keras_own
 
 
 def test_one_trace_makes_a_training_step(make_model, batch, monkeypatch):
