@@ -36,6 +36,7 @@ _FOLDERS = (
     *("data", "distribution", "evaluation", "layers", "losses", "memory", "metrics", "models"),
     *("optimizers", "pipelines", "retrieval", "serving", "training"),
 )
+_REGISTERED = ("layers", "models", "optimizers")
 _HOMES = {
     **dict.fromkeys(
         ("Glimmer", "GlimmerBackbone", "GlimmerPreprocessor", "flops", "training_flops"), "models"
@@ -66,8 +67,9 @@ def _is_command() -> bool:
     return program in ("glimmer", "glimmer.exe", "glimmer-script.py")
 
 
-# Keras finds a class by its name only once its module is imported, so programs get all at once.
-# The command imports what it needs when it needs it: its help does without Keras.
+# Keras finds a class by its name once its module is imported, so that programs import all such
+# modules here, and the other folders as they name them. The command does so with all: its help
+# needs no Keras.
 if not _is_command():
-    for _name in _FOLDERS:
+    for _name in _REGISTERED:
         importlib.import_module(f"{__name__}.{_name}")

@@ -47,7 +47,18 @@ OUTSIDE = {
     "retrieval": {"bm25s", "faiss", "numpy", "tensorstore"},
     "metrics": {"numpy"},
 }
-LOADED_ON_DEMAND = {"torch", "bm25s", "faiss", "tensorstore", "apache_beam", "tensorflow_text"}
+LOADED_ON_DEMAND = {
+    *(
+        "apache_beam",
+        "bm25s",
+        "faiss",
+        "orbax",
+        "pydantic",
+        "tensorflow_text",
+        "tensorstore",
+        "torch",
+    )
+}
 LOADED_ON_DEMAND |= {"orbax", "pydantic"}
 
 
@@ -232,5 +243,9 @@ def test_names_of_the_package_are_those_that_types_are_checked_with():
         home = importlib.import_module(f"glimmer_keras.{folder}")
         assert getattr(glimmer_keras, name) is getattr(home, name)
     assert {"Glimmer", "models", "__version__"} <= set(dir(glimmer_keras))
+    register = "keras.saving.register_keras_serializable"
+    sources = (path for path in PACKAGE.rglob("*.py") if register in path.read_text("utf-8"))
+    folders = {source.relative_to(PACKAGE).parts[0] for source in sources}
+    assert folders == set(glimmer_keras._REGISTERED)
     with pytest.raises(AttributeError, match="'glimmer_keras' has no attribute 'Gleam'"):
         glimmer_keras.Gleam  # noqa: B018

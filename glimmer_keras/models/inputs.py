@@ -4,7 +4,6 @@ from keras import ops
 QUESTION = ("question_token_ids", "question_padding_mask")
 DECODER = ("decoder_token_ids", "decoder_padding_mask")
 SCALES = "passage_memory_scales"
-MODEL_INPUTS = (*QUESTION, "passage_token_ids", "passage_padding_mask", *DECODER)
 
 
 def symbolic_inputs():

@@ -79,21 +79,21 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     return cls(backbone, preprocessor)
 
 
-def bundled_glimmer(cls, name, load_weights=True, **kwargs):
+def bundled_glimmer(cls, preset, load_weights=True, **kwargs):
     """Make the GLIMMER as which the pretraining of a bundled T5 ended.
 
     Args:
-        name: string, of `Glimmer.presets`.
+        preset: string, a name of `Glimmer.presets`.
         load_weights: bool. `False` gives fresh weights.
         **kwargs: `dtype`, `name` and `trainable` of the backbone, and `preprocessor`.
     """
     if "preprocessor" in kwargs:
         preprocessor = kwargs.pop("preprocessor")
     else:
-        tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset_path(name))
-        preprocessor = cls.preprocessor_cls(tokenizer, **PREPROCESSORS[name])
-    t5, _ = _open(name, load_weights, tokenizer=False)
-    settings = {**BACKBONES[name], **kwargs}
+        tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset_path(preset))
+        preprocessor = cls.preprocessor_cls(tokenizer, **PREPROCESSORS[preset])
+    t5, _ = _open(preset, load_weights, tokenizer=False)
+    settings = {**BACKBONES[preset], **kwargs}
     return from_t5(cls, t5, preprocessor=preprocessor, load_weights=load_weights, **settings)
 
 

@@ -1,3 +1,4 @@
+import inspect
 import json
 import os
 import subprocess
@@ -99,13 +100,19 @@ def test_answer_ends_at_its_stop_token(glimmer, batch):
         assert mask.sum() == (places[0] + 2 if len(places) else 6)
 
 
-def test_compiled_training_learns_and_is_seen_in_the_history(make_model, batch):
+def test_compiled_training_learns_and_is_seen_in_the_history(make_model, batch, monkeypatch):
     x, labels, weights = batch
-    model = make_model(num_decoder_layers=1)
+    model, traces = make_model(num_decoder_layers=1), []
     model.compile(gk.optimizers.Adafactor(0.05))
+    compute_loss = model.compute_loss
+    monkeypatch.setattr(
+        model, "compute_loss", lambda *args, **kw: traces.append(1) or compute_loss(*args, **kw)
+    )
     history = model.fit(x, labels, sample_weight=weights, batch_size=3, epochs=8, verbose=0)
     names = {"loss", "lm_loss", "distillation_loss", "token_accuracy", "selection_agreement"}
     assert set(history.history) == names
+    if keras.backend.backend() == "tensorflow":
+        assert len(traces) == 1  # as no variable is made meanwhile
     assert history.history["lm_loss"][-1] < 0.7 * history.history["lm_loss"][0]
     tokens = model.generate(prompts(x, 5), stop_token_ids=STOP)["decoder_token_ids"]
     assert tokens.shape == (3, 5)
@@ -136,16 +143,14 @@ def test_decoding_alone_with_xla_gives_the_same(make_model, batch):
     np.testing.assert_array_equal(tokens[True], tokens[False])
 
 
-def test_one_trace_makes_a_training_step(make_model, batch, monkeypatch):
-    """TensorFlow traces anew where variables are made meanwhile; JAX looks at the shapes first."""
-    model, losses = make_model(num_decoder_layers=1), []
-    model.compile(keras.optimizers.Adam(0.01))  # with two variables for each weight
-    compute_loss = model.compute_loss
-    monkeypatch.setattr(
-        model, "compute_loss", lambda *args, **kw: losses.append(1) or compute_loss(*args, **kw)
-    )
-    model.train_on_batch(*batch)
-    assert len(losses) <= 2 if keras.backend.backend() == "jax" else len(losses) == 1
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.distribute")
+def test_keras_still_asks_the_private_hook_of_several_replicas():
+    """Tried with Keras 3.15.1: without ours `fit` on two replicas adds up masks, and fails.
+
+    tests/distribution/test_devices.py fits on two replicas; this says which name has changed.
+    """
+    keras_own = inspect.signature(keras.Model._maybe_symbolic_build)
+    assert inspect.signature(gk.Glimmer._maybe_symbolic_build) == keras_own
 
 
 def test_named_constructors():
