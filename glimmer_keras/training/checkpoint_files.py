@@ -175,7 +175,17 @@ def _variables(model: keras.Model) -> list[Any]:
 def _state(model: keras.Model) -> list[Any]:
     if keras.backend.backend() == "jax":
         return [variable.value for variable in _variables(model)]
-    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
+    return [_as_saved(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]
+
+
+def _as_saved(value: np.ndarray) -> Any:
+    """An array that nothing changes, which Orbax writes in the background if it is JAX's."""
+    value = value if value.flags.owndata else value.copy()
+    if not np.issubdtype(value.dtype, np.floating):  # JAX would make it of 32 bits.
+        return value
+    import jax
+
+    return jax.numpy.asarray(value)
 
 
 def _target(variable: Any) -> Any:

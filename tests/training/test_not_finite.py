@@ -132,6 +132,7 @@ def test_a_glimmer_goes_on_as_if_the_batch_had_not_been(tmp_path):
     checkpoints = Checkpoints(tmp_path, save_every=1)
     checkpoints.set_model(glimmer)
     checkpoints.on_train_batch_end(0)
+    checkpoints.wait()
     assert Checkpoints(tmp_path, save_every=1).restore(glimmer) == 1
 
 
