@@ -1,6 +1,7 @@
 """The house: who may import whom, where the tests are, and what `import glimmer_keras` costs."""
 
 import ast
+import graphlib
 import importlib.util
 import json
 import re
@@ -167,6 +168,37 @@ def test_each_mechanism_has_one_home(pattern, home):
     sources = [*PACKAGE.rglob("*.py"), *(ROOT / "recipes").rglob("*.py")]
     users = [path for path in sources if re.search(pattern, path.read_text(encoding="utf-8"))]
     assert [str(path.relative_to(ROOT)) for path in users] == [home]
+
+
+def modules_by_import():
+    """For each module of the package the others that it needs before it can be imported."""
+    names = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts).removesuffix(".__init__")] = path
+    graph = {}
+    for module, path in names.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        top_level = [
+            ast.unparse(node)
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        needed = set()
+        for name in imports_of("\n".join(top_level), package):
+            # `from a.b import c` names a module, or something that the module `a.b` defines.
+            needed |= {name if name in names else name.rpartition(".")[0]} & names.keys()
+        graph[module] = needed - {module}
+    return graph
+
+
+def test_no_imports_go_in_circles():
+    graph = modules_by_import()
+    assert "glimmer_keras.models.glimmer_backbone" in graph["glimmer_keras.models.glimmer"]
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"imports go in a circle: {' -> '.join(error.args[1])}")
 
 
 def test_every_test_file_is_collected():
