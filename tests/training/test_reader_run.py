@@ -26,7 +26,7 @@ def micro():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(T5_SIZES, "tiny", MICRO)
         # Of the whole process, which has other tests to run.
-        patch.setattr("glimmer_keras.cli.train.keep_freed_memory", lambda: False)
+        patch.setattr("glimmer_keras.training.keep_freed_memory", lambda: False)
         yield
 
 
