@@ -32,9 +32,6 @@ if keras.backend.backend() == "tensorflow":
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
-MEMORY = 1_700_000_000  # bytes, from which on it is freed
-_memory_after_freeing = [0]
-
 # Tests interrupt processes, which ignore it where the suite was started in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -64,27 +61,17 @@ def same_numbers():
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def freed_memory():
-    """What tests have compiled goes where it has grown: all of it would take gigabytes."""
+    """Compiled programs and what they took go with the module that needed them."""
     yield
-    if memory() > max(MEMORY, _memory_after_freeing[0] + MEMORY // 8):
-        gc.collect()
-        if keras.backend.backend() == "jax":
-            import jax
+    gc.collect()
+    if keras.backend.backend() == "jax":
+        import jax
 
-            jax.clear_caches()
-            gc.collect()
+        jax.clear_caches()
+    if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
-        _memory_after_freeing[0] = memory()
-
-
-def memory():
-    """Bytes of this process that are in memory, on Linux; 0 elsewhere."""
-    if sys.platform != "linux":
-        return 0
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 @pytest.fixture
