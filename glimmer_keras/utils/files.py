@@ -89,7 +89,6 @@ def new_folder(
         work.mkdir()
         yield work
         publish_folder(work, path, replace=replace, what=what)
-    sync(path.parent)
 
 
 def publish_folder(work: Path, path: Path, *, replace: bool = False, what: str = "`path`") -> None:

@@ -112,12 +112,6 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def file_checksum(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file of any size, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def differences(expected: Mapping[str, Any], received: Mapping[str, Any]) -> str:
     """The entries in which two mappings differ, as errors tell them; empty if in none."""
     names = [n for n in {**expected, **received} if expected.get(n) != received.get(n)]

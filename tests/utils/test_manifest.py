@@ -8,7 +8,6 @@ from glimmer_keras.utils.manifest import (
     decode_manifest,
     differences,
     encode_manifest,
-    file_checksum,
     read_manifest,
     write_manifest,
 )
@@ -66,8 +65,3 @@ def test_differences():
     assert differences({"a": 1, "b": 2}, {"a": 3, "c": 4}) == (
         "a=1, b=2, c=None. Received: a=3, b=None, c=4"
     )
-
-
-def test_file_checksum(tmp_path):
-    (tmp_path / "file").write_bytes(b"abc")
-    assert file_checksum(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
