@@ -1,31 +1,16 @@
-import atexit
 import ctypes
+import functools
 import gc
-import os
-import shutil
+import resource
 import signal
 import sys
-import tempfile
-
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Programs here run once or twice: compiling them takes the time, not running them.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# A program that another test or another process of this run has compiled is read, not compiled.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
-    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-# On a GPU: no TF32 (tests compare to 1e-4), and memory is shared between JAX and TensorFlow.
-os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
-os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+
+from tests import EAGERLY
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -34,6 +19,24 @@ if keras.backend.backend() == "tensorflow":
 
 # Tests interrupt processes, which ignore it where the suite was started in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+GROWTH = 400_000_000
+kept = {"bytes": 0}
+
+
+def resident():
+    """Bytes of memory that this process holds now; 0 where Linux does not tell."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else 0
+
+
+def give_back():
+    """Garbage goes to the system; what is left is not looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def pytest_addoption(parser):
@@ -52,6 +55,21 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=slow)
 
 
+def pytest_collection_finish():
+    give_back()
+    kept["bytes"] = resident()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def freed_memory_goes_back():
+    """Unlike a program, the process of the tests does more than one thing."""
+    from glimmer_keras.training import freed_memory
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(freed_memory, "_SETTINGS", ())
+        yield
+
+
 @pytest.fixture(autouse=True)
 def same_numbers():
     """Each test starts from one seed and leaves Keras's numeric defaults as they were."""
@@ -63,15 +81,28 @@ def same_numbers():
 
 @pytest.fixture(scope="module", autouse=True)
 def freed_memory():
-    """Compiled programs and what they took go with the module that needed them."""
+    """What a module leaves goes with it; what others may use, when there is much of it."""
     yield
-    gc.collect()
-    if keras.backend.backend() == "jax":
-        import jax
+    give_back()
+    if resident() > kept["bytes"] + GROWTH:
+        if keras.backend.backend() == "jax":
+            import jax
 
-        jax.clear_caches()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+            jax.clear_caches()
+        gc.unfreeze()
+        give_back()
+        kept["bytes"] = resident()
+
+
+@pytest.fixture(scope="module")
+def eager():
+    """Models of this module that are run a few times only are not compiled on TensorFlow."""
+    import glimmer_keras as gk
+
+    compiled = functools.partialmethod(gk.Glimmer.compile, run_eagerly=EAGERLY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gk.Glimmer, "compile", compiled)
+        yield
 
 
 @pytest.fixture
@@ -85,8 +116,6 @@ def make_glimmer():
 
     Settings of the backbone may be given by name.
     """
-    from pathlib import Path
-
     import keras_hub
 
     import glimmer_keras as gk

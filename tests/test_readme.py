@@ -106,7 +106,7 @@ def check_flags(module, arguments):
         assert not flag.startswith("--") or flag in flags, f"{module} has no {flag}"
 
 
-def test_python_blocks_run_in_order(tmp_path, monkeypatch):
+def test_python_blocks_run_in_order(tmp_path, monkeypatch, eager):
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "readme"}
     for line, text in blocks_of(README, "python"):

@@ -25,13 +25,9 @@ from glimmer_keras.training import Checkpoints
 BACKEND = keras.backend.backend()
 ONLY_JAX = pytest.mark.skipif(BACKEND != "jax", reason="of keras.distribution")
 LAYOUTS = {
-    "jax": {
-        "1": [(1, 1)],
-        "8": [(8, 1)],
-        "2x4, then 4": [(8, 4), (4, 1)],
-    },
+    "jax": {"1": [(1, 1)], "2x4, then 8": [(8, 4), (8, 1)]},
     # TensorFlow cannot reduce over four devices and then over two.
-    "tensorflow": {"1": [(1, 1)], "2": [(2, 1)], "2, then 1": [(2, 1), (1, 1)]},
+    "tensorflow": {"1": [(1, 1)], "2, then 1": [(2, 1), (1, 1)]},
 }
 STEPS, ROWS, WORDS = 20, 8, 64
 
@@ -46,6 +42,7 @@ def make_devices():
         import tensorflow as tf
 
         cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         logical = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
         tf.config.set_logical_device_configuration(cpu, logical)
 
@@ -176,9 +173,8 @@ def trained():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("layout", ["8", "2x4, then 4"] if BACKEND == "jax" else ["2", "2, then 1"])
-def test_losses_are_those_of_one_device(trained, layout):
-    one, other = trained["1"], trained[layout]
+def test_losses_are_those_of_one_device(trained):
+    one, other = (trained[layout] for layout in LAYOUTS[BACKEND])
     assert len(one["losses"]) == len(other["losses"]) == 20
     for expected, found in zip(one["losses"], other["losses"], strict=True):
         assert found.keys() == expected.keys() > {"loss", "lm_loss", "distillation_loss"}
@@ -196,7 +192,7 @@ def test_files_on_replicas_and_no_skipped_steps(trained):
 
 @ONLY_JAX
 def test_each_device_holds_its_part(trained):
-    held = trained["2x4, then 4"]["held"]
+    held = trained["2x4, then 8"]["held"]
     for path, (part, whole) in held.items():
         split = "kernel" in path and "scorer" not in path and "adafactor" not in path
         split |= path.endswith("embeddings")

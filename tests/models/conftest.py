@@ -26,7 +26,8 @@ GLIMMER = {"live_proportion": 2 / 3, "rerank_proportion": 1 / 2, "num_selected":
 
 
 def make(system="glimmer", **overrides):
-    settings = {**SIZES, **(GLIMMER if system == "glimmer" else {}), **overrides}
+    settings = {**SIZES, "num_decoder_layers": 1, **(GLIMMER if system == "glimmer" else {})}
+    settings |= overrides
     backbone = gk.GlimmerBackbone.from_size("tiny", system, **settings)
     model = gk.Glimmer(backbone)
     model.compile(run_eagerly=EAGERLY, sampler="greedy")
@@ -46,22 +47,28 @@ def t5():
         t5 = keras_hub.models.T5Backbone(
             activation="gelu", tie_embedding_weights=False, use_gated_activation=True, **SIZES
         )
-    rng = np.random.default_rng(3)
-    for weight in t5.weights:
-        noise = rng.normal(size=weight.shape)
-        if len(weight.shape) == 1:  # norms
-            weight.assign(1 + 0.1 * noise)
-        elif weight.path.endswith("embeddings") and weight.shape[0] == 32:  # position bias
-            weight.assign(noise)
-        else:
-            weight.assign(noise * weight.shape[0] ** -0.5)
+    enlarge(t5)
     return t5
 
 
+def enlarge(model):
+    rng = np.random.default_rng(3)
+    for weight in model.weights:
+        noise = rng.normal(size=weight.shape)
+        if len(weight.shape) == 1:  # norms
+            weight.assign(1 + 0.1 * noise)
+        elif weight.shape[0] == 32:  # position bias
+            weight.assign(noise)
+        else:
+            weight.assign(noise * weight.shape[0] ** -0.5)
+
+
 @pytest.fixture(scope="session")
-def glimmer(t5):
-    model = gk.Glimmer.from_t5(t5, dropout=0.0, **GLIMMER)
-    model.compile(run_eagerly=EAGERLY)
+def glimmer():
+    """A GLIMMER of two decoder layers with weights large enough to matter."""
+    keras.utils.set_random_seed(3)
+    model = make(num_decoder_layers=2, activation="gelu")
+    enlarge(model.backbone)
     return model
 
 

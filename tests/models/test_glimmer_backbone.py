@@ -4,6 +4,7 @@ import pytest
 
 import glimmer_keras as gk
 from glimmer_keras.memory.quantize import dequantize, quantize
+from tests import compiled, read
 
 
 def close(a, b, tolerance=1e-4):
@@ -11,14 +12,15 @@ def close(a, b, tolerance=1e-4):
 
 
 def with_memory(model, x):
-    memory = model.backbone.encode_memory(x["passage_token_ids"], x["passage_padding_mask"])
+    encode = compiled(model.backbone.encode_memory)
+    memory = encode(x["passage_token_ids"], x["passage_padding_mask"])
     kept = {name: value for name, value in x.items() if name != "passage_token_ids"}
     return kept | {"passage_memory": keras.ops.convert_to_numpy(memory)}
 
 
 def lumen_of(glimmer, make_model):
     """The LUMEN with a GLIMMER's weights."""
-    lumen = make_model("lumen", live_proportion=2 / 3, activation="gelu")
+    lumen = make_model("lumen", live_proportion=2 / 3, num_decoder_layers=3, activation="gelu")
     source = glimmer.backbone
     lumen.backbone.token_embedding.set_weights(source.token_embedding.get_weights())
     for name in ("memory_encoder", "live_position_bias", "encoder_norm", "decoder"):
@@ -34,15 +36,15 @@ def test_selecting_all_passages_is_lumen(t5, batch, make_model):
     settings = {"live_proportion": 2 / 3, "rerank_proportion": 1 / 2, "num_selected": 4}
     everything = gk.Glimmer.from_t5(t5, dropout=0.0, **settings)
     lumen = lumen_of(everything, make_model)
-    close(everything(x)["logits"], lumen(x)["logits"])
-    assert "passage_scores" not in lumen(x)
+    close(read(everything, x)["logits"], read(lumen, x)["logits"])
+    assert "passage_scores" not in read(lumen, x)
 
 
 @pytest.mark.parametrize("system", ["glimmer", "lumen", "fid"])
 def test_stored_memory_gives_what_fresh_encoding_gives(system, batch, make_model):
     x, _, _ = batch
     model = make_model(system)
-    expected, out = model(x), model(with_memory(model, x))
+    expected, out = read(model, x), read(model, with_memory(model, x))
     for name in expected:
         close(out[name], expected[name])
 
@@ -50,8 +52,8 @@ def test_stored_memory_gives_what_fresh_encoding_gives(system, batch, make_model
 def test_int8_memory_is_scaled_in_the_model(batch, glimmer):
     inputs = with_memory(glimmer, batch[0])  # its third question lacks a passage
     values, scales = quantize(inputs["passage_memory"])
-    expected = glimmer(inputs | {"passage_memory": dequantize(values, scales)})
-    out = glimmer(inputs | {"passage_memory": values, "passage_memory_scales": scales})
+    expected = read(glimmer, inputs | {"passage_memory": dequantize(values, scales)})
+    out = read(glimmer, inputs | {"passage_memory": values, "passage_memory_scales": scales})
     for name in expected:
         close(out[name], expected[name], 1e-6)
     assert np.asarray(out["passage_scores"])[2, 3] == -1e9
@@ -84,7 +86,7 @@ def test_more_padding_changes_nothing(system, batch, make_model):
         wide[name] = np.pad(x[name], ((0, 0), (0, 1), (0, 3)))  # a passage and three tokens
     for name in ("decoder_token_ids", "decoder_padding_mask"):
         wide[name] = np.pad(x[name], ((0, 0), (0, 2)))
-    expected, out = model(x), model(wide)
+    expected, out = read(model, x), read(model, wide)
     close(np.asarray(out["logits"])[:, :4], expected["logits"])
     if system == "glimmer":
         close(np.asarray(out["passage_scores"])[:, :4], expected["passage_scores"])
@@ -97,7 +99,7 @@ def test_a_permutation_of_passages_permutes_the_scores_alone(glimmer, batch):
     moved = dict(x)
     for name in ("passage_token_ids", "passage_padding_mask"):
         moved[name] = x[name][:, order]
-    expected, out = glimmer(x), glimmer(moved)
+    expected, out = read(glimmer, x), read(glimmer, moved)
     close(out["logits"], expected["logits"])
     close(out["passage_scores"], np.asarray(expected["passage_scores"])[:, order])
     selected = np.asarray(order)[np.asarray(out["selected_passages"])]
@@ -107,20 +109,20 @@ def test_a_permutation_of_passages_permutes_the_scores_alone(glimmer, batch):
 def test_a_missing_passage_is_never_selected_while_a_real_one_is_left(glimmer, rng, batch):
     x, _, _ = batch
     x["passage_padding_mask"][:, 1:] = False
-    out = glimmer(x)
+    out = read(glimmer, x)
     assert np.asarray(out["selected_passages"])[:, 0].tolist() == [0, 0, 0]
     assert (np.asarray(out["passage_scores"])[:, 1:] == -1e9).all()
     changed = dict(x)
     changed["passage_token_ids"] = x["passage_token_ids"].copy()
     changed["passage_token_ids"][:, 1:] = 5
-    close(glimmer(changed)["logits"], out["logits"])
+    close(read(glimmer, changed)["logits"], out["logits"])
 
 
 def test_no_passages_at_all_is_finite(batch, make_model):
     x, _, _ = batch
     x["passage_padding_mask"][:] = False
     for system in ("glimmer", "fid"):
-        assert np.isfinite(np.asarray(make_model(system)(x)["logits"])).all()
+        assert np.isfinite(np.asarray(read(make_model(system), x)["logits"])).all()
 
 
 def test_half_precision_runs_and_agrees(t5, glimmer, batch):
@@ -129,8 +131,8 @@ def test_half_precision_runs_and_agrees(t5, glimmer, batch):
         gk.GlimmerBackbone.from_config({**glimmer.backbone.get_config(), "dtype": "mixed_bfloat16"})
     )
     half.set_weights(glimmer.get_weights())
-    logits = np.asarray(half(x)["logits"], "float32")
-    expected = np.asarray(glimmer(x)["logits"])
+    logits = np.asarray(read(half, x)["logits"], "float32")
+    expected = np.asarray(read(glimmer, x)["logits"])
     assert np.isfinite(logits).all()
     assert np.corrcoef(logits.ravel(), expected.ravel())[0, 1] > 0.99
 
@@ -144,7 +146,7 @@ def test_half_precision_runs_and_agrees(t5, glimmer, batch):
         {"question_in_decoder": False},
         {"train_memory": False},
         {"rerank_proportion": 1.0},
-        {"cross_attention_key_value_heads": 1, "cross_attention_every": 2},
+        {"num_decoder_layers": 2, "cross_attention_key_value_heads": 1, "cross_attention_every": 2},
         {"use_gated_activation": False, "activation": "relu", "tie_embedding_weights": True},
     ],
 )
@@ -155,7 +157,9 @@ def test_ablations_run_and_survive_their_config(change, batch, make_model):
     assert copy.get_config() == model.backbone.get_config()
     assert copy.layer_counts == model.backbone.layer_counts
     copy.set_weights(model.backbone.get_weights())
-    close(copy(x)["decoder_sequence_output"], model.backbone(x)["decoder_sequence_output"])
+    close(
+        read(copy, x)["decoder_sequence_output"], read(model.backbone, x)["decoder_sequence_output"]
+    )
 
 
 def test_frozen_memory_freezes_what_stored_memory_depends_on(make_model):
@@ -184,14 +188,14 @@ def test_frozen_memory_has_no_dropout(batch, make_model):
 
 def test_separate_reranker_reads_memory_with_all_live_layers(make_model):
     counts = make_model(reranker="separate").backbone.layer_counts
-    assert counts == {"memory": 1, "stage A": 1, "stage B": 2, "decoder": 3}
+    assert counts == {"memory": 1, "stage A": 1, "stage B": 2, "decoder": 1}
 
 
 def test_summary_tells_the_layers(make_model):
     lines = []
     make_model().summary(print_fn=lines.append)
-    assert lines[-1].strip() == "Layers: memory 1, stage A 1, stage B 1, decoder 3"
-    make_model(cross_attention_every=3).backbone.print_layers(lines.append)
+    assert lines[-1].strip() == "Layers: memory 1, stage A 1, stage B 1, decoder 1"
+    make_model(num_decoder_layers=3, cross_attention_every=3).backbone.print_layers(lines.append)
     assert lines[-1].endswith("decoder 3 (1 with cross-attention)")
 
 

@@ -87,8 +87,13 @@ def test_there_and_back_again_as_one_t5(make_model, rng, tmp_path, settings):
         {**GLIMMER, "reranker": "separate", "question_encoder": "separate"},
         {"live_proportion": 1 / 3, "num_selected": None, "question_encoder": "separate"},
         {"system": "fid", "cross_attention_key_value_heads": 1},
-        {"system": "fid", "cross_attention_every": 3},
-        {"system": "fid", "activation": "tanh", "cross_attention_every": 3},
+        {"system": "fid", "num_decoder_layers": 3, "cross_attention_every": 3},
+        {
+            "system": "fid",
+            "activation": "tanh",
+            "num_decoder_layers": 3,
+            "cross_attention_every": 3,
+        },
     ],
 )
 def test_there_and_back_again_as_no_t5(make_model, rng, tmp_path, settings):

@@ -10,6 +10,7 @@ import glimmer_keras as gk
 from glimmer_keras.models import tensor_files
 from glimmer_keras.models.t5_checkpoint import T5Checkpoint
 from glimmer_keras.models.t5_weights import copy_t5_weights, quiet_masks
+from tests import read
 from tests.models.conftest import GLIMMER
 
 HEAD, EMBEDDING = "lm_head.weight", "shared.weight"
@@ -62,16 +63,19 @@ def test_same_answers_as_t5_1_0(t5_1_0, write_t5, batch):
     x = {k: v[:1, :1] if k.startswith("passage") else v[:1] for k, v in x.items()}
     joined = np.concatenate([x["question_token_ids"], x["passage_token_ids"][:, 0]], axis=1)
     with quiet_masks():
-        expected = keras_hub.models.T5Seq2SeqLM(t5_1_0)(
+        expected = read(
+            keras_hub.models.T5Seq2SeqLM(t5_1_0),
             {
                 "encoder_token_ids": joined,
                 "encoder_padding_mask": np.ones(joined.shape, bool),
                 "decoder_token_ids": x["decoder_token_ids"],
                 "decoder_padding_mask": x["decoder_padding_mask"],
-            }
+            },
         )
     loaded = gk.Glimmer.from_t5(str(write_t5(t5_1_0)), "fid", dropout=0.0)
-    np.testing.assert_allclose(np.asarray(loaded(x)["logits"]), np.asarray(expected), atol=1e-4)
+    np.testing.assert_allclose(
+        np.asarray(read(loaded, x)["logits"]), np.asarray(expected), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,24 @@ import pytest
 from glimmer_keras.losses import answer_log_prob
 from glimmer_keras.models import teacher
 from glimmer_keras.models.teacher import teacher_log_probs
-from tests import EAGERLY
+from tests import EAGERLY, compiled, read
 
 
 def alone(glimmer, x, labels, weights, reduction):
     """`log p(answer | passage)` by a plain call of a one-passage model on each passage."""
-    backbone = glimmer.backbone
+
+    @compiled
+    def log_prob(one):
+        hidden = glimmer.backbone(one)["decoder_sequence_output"]
+        return answer_log_prob(glimmer.logits(hidden), labels, weights, reduction)
+
     columns = []
     for passage in range(x["passage_token_ids"].shape[1]):
         one = {k: v[:, [passage] * 2] if k.startswith("passage") else v for k, v in x.items()}
         # The second copy is missing, so that the two that are selected hold one passage.
         one["passage_padding_mask"] = one["passage_padding_mask"].copy()
         one["passage_padding_mask"][:, 1] = False
-        hidden = backbone(one)["decoder_sequence_output"]
-        columns.append(
-            np.asarray(answer_log_prob(glimmer.logits(hidden), labels, weights, reduction))
-        )
+        columns.append(np.asarray(log_prob(one)))
     return np.stack(columns, axis=1)
 
 
@@ -28,9 +30,10 @@ def alone(glimmer, x, labels, weights, reduction):
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_equals_reading_each_passage_alone(glimmer, batch, reuse, reduction):
     x, labels, weights = batch
-    outputs = glimmer.backbone(x)
+    outputs = read(glimmer.backbone, x)
     ranking = np.asarray(outputs["passage_ranking"])
-    out = teacher_log_probs(glimmer, x, outputs, labels, weights, reduction, reuse)
+    teach = compiled(lambda *arrays: teacher_log_probs(glimmer, *arrays, reduction, reuse))
+    out = teach(x, outputs, labels, weights)
     expected = alone(glimmer, x, labels, weights, reduction)
     expected = np.take_along_axis(expected, ranking, axis=1)
     present = np.take_along_axis(x["passage_padding_mask"].any(-1), ranking, axis=1)
@@ -69,7 +72,7 @@ def test_distillation_trains_scorer_stage_a_and_memory_and_nothing_of_the_teache
 def test_distillation_loss_equals_numpy(make_model, batch):
     x, labels, weights = batch
     model = make_model()
-    scores = np.asarray(model(x)["passage_scores"], "float64")
+    scores = np.asarray(read(model, x)["passage_scores"], "float64")
     log_probs = alone(model, x, labels, weights, "mean").astype("float64")
     present = x["passage_padding_mask"].any(-1)
     for direction, temperature in (("lm_to_rank", 1.0), ("rank_to_lm", 0.5)):
@@ -94,7 +97,7 @@ def test_distillation_loss_equals_numpy(make_model, batch):
 def test_language_model_loss_and_agreement_equal_numpy(make_model, batch):
     x, labels, weights = batch
     model = make_model()
-    out = model(x)
+    out = read(model, x)
     logits = np.asarray(out["logits"], "float64")
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     picked = np.take_along_axis(log_p, labels[..., None], axis=-1)[..., 0]
@@ -148,6 +151,11 @@ def test_without_weight_there_is_no_teacher_and_the_scorer_stays(make_model, bat
 def test_dropout_is_off_in_the_teacher(make_model, batch):
     x, labels, weights = batch
     model = make_model(dropout=0.5)
-    outputs = model.backbone(x, training=True)
-    args = (model, x, outputs, labels, weights, "mean", False)
-    np.testing.assert_array_equal(*(np.asarray(teacher_log_probs(*args)) for _ in range(2)))
+
+    @compiled
+    def twice(x, labels, weights):
+        outputs = model.backbone(x, training=True)
+        args = (model, x, outputs, labels, weights, "mean", False)
+        return [teacher_log_probs(*args) for _ in range(2)]
+
+    np.testing.assert_array_equal(*map(np.asarray, twice(x, labels, weights)))

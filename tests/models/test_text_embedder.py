@@ -5,6 +5,7 @@ import pytest
 
 from glimmer_keras.models import T5Encoder, TextEmbedder, embedder_fingerprint
 from glimmer_keras.models.t5_weights import quiet_masks
+from tests import read
 
 TEXTS = ["who wrote fidelio", "moonlight sonata", ""]
 
@@ -34,13 +35,15 @@ def mean_of_real_tokens(states, mask):
 def test_mean_projection_and_norm(inputs):
     encoder = make_encoder()
     embedder = TextEmbedder(encoder, projection_dim=5)
-    found = np.asarray(embedder(inputs))
+    found = np.asarray(read(embedder, inputs))
     kernel = np.asarray(embedder.projection.kernel)
-    expected = mean_of_real_tokens(np.asarray(encoder(inputs)) @ kernel, inputs["padding_mask"])
+    expected = mean_of_real_tokens(
+        np.asarray(read(encoder, inputs)) @ kernel, inputs["padding_mask"]
+    )
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert (embedder.dim, TextEmbedder(encoder).dim) == (5, 8)
     longer = {name: np.pad(x, ((0, 0), (0, 3))) for name, x in inputs.items()}
-    np.testing.assert_allclose(np.asarray(embedder(longer)), found, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(read(embedder, longer)), found, atol=1e-6)
 
 
 def test_a_text_without_tokens_gives_finite_numbers():
@@ -53,7 +56,7 @@ def test_of_keras_hubs_t5(t5, inputs):
     ids, mask = inputs["token_ids"], inputs["padding_mask"]
     with quiet_masks():
         embedder = TextEmbedder(t5)
-        found = np.asarray(embedder(inputs))
+        found = np.asarray(read(embedder, inputs))
         states = t5(
             {
                 "encoder_token_ids": ids,
@@ -95,7 +98,9 @@ def test_a_preset_keeps_all_of_it(preprocessor, inputs, tmp_path):
     embedder = TextEmbedder(make_encoder(), preprocessor, projection_dim=5)
     embedder.save_to_preset(str(tmp_path))
     again = TextEmbedder.from_preset(str(tmp_path))
-    np.testing.assert_array_equal(np.asarray(again(inputs)), np.asarray(embedder(inputs)))
+    np.testing.assert_array_equal(
+        np.asarray(read(again, inputs)), np.asarray(read(embedder, inputs))
+    )
     assert again.preprocessor.sequence_length == 12
     assert embedder_fingerprint(again) == embedder_fingerprint(embedder)
 

@@ -22,11 +22,9 @@ MICRO |= {"intermediate_dim": 4, "key_value_dim": 4}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def micro():
+def micro(eager):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(T5_SIZES, "tiny", MICRO)
-        # Of the whole process, which has other tests to run.
-        patch.setattr("glimmer_keras.training.keep_freed_memory", lambda: False)
         yield
 
 

@@ -24,7 +24,6 @@ def test_the_report(run, peer_python, monkeypatch):
     )
     small_world = functools.partial(world_tasks, people=40, places=10, works=10)
     monkeypatch.setattr(training.parts, "world_tasks", lambda **world: small_world())
-    monkeypatch.setattr(training, "keep_freed_memory", lambda: None)  # for the tests after this
     # Without dropout, whose random numbers take XLA most of the compiling.
     settings = ["--batch", "2", "--repeats", "2", "--dropout", "0", "--jit", "off", "--memory"]
     (case,) = run(training, [*SHAPES, *settings, *peer])["cases"]
