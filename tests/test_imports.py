@@ -4,6 +4,7 @@ import ast
 import graphlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -281,3 +282,10 @@ def test_names_of_the_package_are_those_that_types_are_checked_with():
     assert folders == set(glimmer_keras._REGISTERED)
     with pytest.raises(AttributeError, match="'glimmer_keras' has no attribute 'Gleam'"):
         glimmer_keras.Gleam  # noqa: B018
+
+
+def test_the_environment_of_the_tests_is_set_before_anything_reads_it():
+    """Import what reads it in tests/__init__.py, and JAX compiles all programs twice as long."""
+    import jax
+
+    assert jax.config.jax_compilation_cache_dir == os.environ["JAX_COMPILATION_CACHE_DIR"]
