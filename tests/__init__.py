@@ -7,8 +7,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import pytest
-
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # it keeps a gigabyte of kernels
@@ -30,12 +28,6 @@ os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 # JAX compiles each operation of an eager step apart, which takes longer than compiling the step.
 EAGERLY = os.environ["KERAS_BACKEND"] != "jax"
-
-
-def once_on(backend):
-    """Marks a test that trains for long by code that knows no backend; on others it is slow."""
-    here = os.environ["KERAS_BACKEND"] == backend
-    return (lambda test: test) if here else pytest.mark.slow
 
 
 def read(model, x):

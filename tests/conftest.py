@@ -50,9 +50,14 @@ def pytest_report_header():
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--run-slow"):
         return
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    items[:] = [item for item in items if not item.get_closest_marker("slow")]
-    config.hook.pytest_deselected(items=slow)
+    left = [item for item in items if is_slow(item)]
+    items[:] = [item for item in items if not is_slow(item)]
+    config.hook.pytest_deselected(items=left)
+
+
+def is_slow(item):
+    once = item.get_closest_marker("once_on")
+    return item.get_closest_marker("slow") or (once and once.args != (keras.backend.backend(),))
 
 
 def pytest_collection_finish():

@@ -10,6 +10,9 @@ VARIANT = "num_decoder_layers=1"
 SPEEDS = {"peak": "macs_per_second", "reading": "bytes_per_second"}
 
 
+pytestmark = pytest.mark.once_on("jax")
+
+
 @pytest.fixture(scope="module")
 def report(run, peer_python):
     answer = json.dumps({"first": 1.0, "whole": 3.0})

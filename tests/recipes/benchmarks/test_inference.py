@@ -8,6 +8,9 @@ SHAPES = ["--size", "tiny", "--k", "3", "--m", "1", "--question-length", "2"]
 SHAPES += ["--passage-length", "5", "--answer-length", "2"]
 
 
+pytestmark = pytest.mark.once_on("jax")
+
+
 @pytest.fixture(scope="module")
 def report(run):
     return run(inference, [*SHAPES, "--batch", "2", "--repeats", "2", "--jit", "off"])

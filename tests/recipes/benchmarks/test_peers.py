@@ -10,6 +10,9 @@ SHAPES = ["--size", "tiny", "--k", "3", "--m", "1", "--question-length", "2"]
 SHAPES += ["--passage-length", "5"]
 
 
+pytestmark = pytest.mark.once_on("jax")
+
+
 @pytest.fixture(scope="module")
 def report(run, peer_python):
     answer = {f"hf fid {k}": {"encode": 100.0 * k, "2": 30.0} for k in (3, 1)}

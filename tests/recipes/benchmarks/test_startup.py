@@ -11,6 +11,9 @@ OPTIONS += ["--question-length", "8", "--passage-length", "16", "--answer-length
 OPTIONS += ["--repeats", "1"]
 
 
+pytestmark = pytest.mark.once_on("tensorflow")
+
+
 @pytest.fixture(scope="module")
 def report(run):
     with pytest.MonkeyPatch.context() as patch:

@@ -13,6 +13,7 @@ SHAPES += ["--passage-length", "5", "--answer-length", "2"]
 FID, STUDENT = 3 * 476, 3 * (136 + 144 + 32)
 
 
+@pytest.mark.once_on("tensorflow")
 def test_the_report(run, peer_python, monkeypatch):
     # A peer that takes 1000 seconds a step.
     peer = peer_python("""echo '{}'\nwhile read line; do echo '{"step": 1000.0}'; done""")

@@ -11,10 +11,10 @@ from recipes.paper.cells import glimmer, lumen
 from recipes.paper.claims import Claim, Comparison, Row
 from recipes.paper.scale import SCALES, TINY
 from recipes.worlds import tasks
-from tests import EAGERLY, once_on
+from tests import EAGERLY
 
 
-@once_on("jax")
+@pytest.mark.once_on("jax")
 def test_two_cells(micro_scale, tmp_path, monkeypatch, capsys, made_up_times):
     """Trained in one step each, stopped between them; what is there is not run again."""
     scale = dataclasses.replace(micro_scale, steps=1)

@@ -12,10 +12,10 @@ from recipes.paper.data import load_data
 from recipes.paper.model import make_model
 from recipes.paper.run import Scored, run_cell
 from recipes.worlds import tasks
-from tests import EAGERLY, once_on
+from tests import EAGERLY
 
 
-@once_on("jax")
+@pytest.mark.once_on("jax")
 def test_starts(micro_scale):
     keras.utils.set_random_seed(1)
     cell = glimmer(micro_scale, start="scorer at zero", reranker="separate")
@@ -41,7 +41,7 @@ def weighed(glimmer, cell, data, scale):
     return {"scores": scores, "average": (qa + slots) / 2, "recall": {}, "correct": {}}
 
 
-@once_on("jax")
+@pytest.mark.once_on("jax")
 def test_a_stopped_run_goes_on(micro_scale, tmp_path, monkeypatch):
     """Stopped while it scores the last checkpoint, it ends as an unbroken one does."""
     scale = dataclasses.replace(micro_scale, save_every=1, dropout=0.2)

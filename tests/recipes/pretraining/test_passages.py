@@ -7,7 +7,6 @@ import pytest
 import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Passage
 from recipes.pretraining import clozes, passages, phases
-from tests import once_on
 
 TEXTS = (
     "The tower of Torvik was built by Mirelda Voss in 1863. It has 12 bells and a clock.",
@@ -101,7 +100,7 @@ def test_the_own_passage_comes_first_and_once():
     assert rows.tolist() == [[2, 4, 7], [5, 1, 0]]
 
 
-@once_on("tensorflow")
+@pytest.mark.once_on("tensorflow")
 def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, eager, micro_t5):
     # The first and the last phase: reciting one passage, and reranking of eight.
     monkeypatch.setattr(passages, "PHASES", passages.PHASES[::4])

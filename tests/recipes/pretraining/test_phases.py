@@ -15,7 +15,6 @@ from recipes.pretraining import phases
 from recipes.pretraining.phases import Course, pretrain, shortened
 from recipes.pretraining.starts import t5_of_other_words, t5_of_sizes
 from recipes.pretraining.tokenizer import train_tokenizer
-from tests import once_on
 
 TOWNS = ("Torvik", "Dunvale", "Almere", "Bresk")
 SIZES = {"num_layers": 2, "num_heads": 1, "hidden_dim": 8, "intermediate_dim": 8}
@@ -65,7 +64,7 @@ def weights(preset):
     return arrays
 
 
-@once_on("tensorflow")
+@pytest.mark.once_on("tensorflow")
 def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
     """Stopped behind the first step of its second phase, it ends where an unbroken one does."""
     monkeypatch.setattr(phases, "STEPS_SHOWN", 1)

@@ -6,10 +6,9 @@ import glimmer_keras as gk
 from glimmer_keras.data import Passage
 from recipes.pretraining import phases, tiny_world
 from recipes.worlds.fictional_world import make_world
-from tests import once_on
 
 
-@once_on("tensorflow")
+@pytest.mark.once_on("tensorflow")
 def test_tiny_run_writes_a_preset_that_loads(tmp_path, monkeypatch, eager):
     # The first and the last phase: one passage, and reranking of eight, here in two layers.
     monkeypatch.setattr(tiny_world, "PHASES", tiny_world.PHASES[::10])
