@@ -48,6 +48,18 @@ def test_finds_what_was_built(array, monkeypatch, entries_in_pass):
     np.testing.assert_array_equal(lengths[:-1], records[::-1][:2500, LENGTH])
 
 
+def test_ids_with_half_of_the_hash_in_common_are_told_apart(array):
+    records = records_of(["a", "b", "c"])
+    records[:, 0] = records[0, 0]
+    commit = Commit(0, 3, 0, 0, 1)
+    id_index.build(array, commit, lambda: [(0, records)], none)
+    hashes = records[[2, 0, 1], HASH]
+    other = hashes[:1] + np.array([[0, 1]], "uint64")
+    rows, lengths = id_index.find(array, commit, np.concatenate([hashes, other]))
+    assert rows.tolist() == [2, 0, 1, -1]
+    assert lengths.tolist() == [3, 1, 2, 0]
+
+
 def test_duplicates(array):
     commit = Commit(0, 4, 0, 0, 1)
     parts = [(0, records_of(["a", "b"])), (2, records_of(["c", "a"]))]
