@@ -102,7 +102,9 @@ def run_parts(backend: str, parts: list[list[str]], output: IO[str] | None) -> t
         child.returncode = os.waitstatus_to_exitcode(status)
         codes.add(child.returncode)
         peak = max(peak, usage.ru_maxrss * 1024)
-    return codes <= {0, NO_TESTS} and codes != {NO_TESTS}, peak
+    # Of what is asked for, none need be of the smoke test, which torch has.
+    none = codes == {NO_TESTS} and backend != "torch"
+    return codes <= {0, NO_TESTS} and not none, peak
 
 
 if __name__ == "__main__":
