@@ -25,7 +25,7 @@ from glimmer_keras.training import Checkpoints
 BACKEND = keras.backend.backend()
 ONLY_JAX = pytest.mark.skipif(BACKEND != "jax", reason="of keras.distribution")
 LAYOUTS = {
-    "jax": {"1": [(1, 1)], "2x4, then 8": [(8, 4), (8, 1)]},
+    "jax": {"1": [(1, 1)], "2x4, then 4": [(8, 4), (4, 1)]},
     # TensorFlow cannot reduce over four devices and then over two.
     "tensorflow": {"1": [(1, 1)], "2, then 1": [(2, 1), (1, 1)]},
 }
@@ -192,7 +192,7 @@ def test_files_on_replicas_and_no_skipped_steps(trained):
 
 @ONLY_JAX
 def test_each_device_holds_its_part(trained):
-    held = trained["2x4, then 8"]["held"]
+    held = trained["2x4, then 4"]["held"]
     for path, (part, whole) in held.items():
         split = "kernel" in path and "scorer" not in path and "adafactor" not in path
         split |= path.endswith("embeddings")
