@@ -1,12 +1,14 @@
+import copy
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from glimmer_keras.data.padding import padding_mask, shift_right
 from glimmer_keras.data.passage_inputs import PassageInputs
 from glimmer_keras.data.task import Task
-from glimmer_keras.data.task_base import TaskBase
+from glimmer_keras.data.task_base import TaskBase, fit_columns
 from glimmer_keras.data.token_cache import Create, cache_key, cached_arrays
 from glimmer_keras.data.token_ids import fill_tokens, report_truncated, spec_key
 from glimmer_keras.data.token_spec import TokenSpec
@@ -30,6 +32,8 @@ class TokenizedTask(TaskBase):
         spec: The tokenizer they were made with.
         truncated: Number of `questions` and `answers` that were longer.
         retrieved: Integers `(examples, passages)`, rows of the corpus, or `None`.
+
+    `likelihoods` are `None`, or what `with_likelihoods` set.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class TokenizedTask(TaskBase):
         self.answer_offsets = arrays["answer_offsets"]
         self.spec = spec
         self.truncated = truncated
+        self.likelihoods: np.ndarray | None = None
         super().__init__(name, retrieved)
 
     def __len__(self) -> int:
@@ -72,6 +77,24 @@ class TokenizedTask(TaskBase):
         """int64 `(examples,)`: the number of gold answers of each example."""
         return np.diff(self.answer_offsets)
 
+    def with_likelihoods(self, likelihoods: np.ndarray) -> Self:
+        """Make the same task with what a teacher said before, so that training asks none.
+
+        Args:
+            likelihoods: Floats `(examples, passages)`, the log-likelihood of an example's answer
+                given each of its retrieved passages, as `pipelines.answer_likelihoods` has it.
+        """
+        likelihoods = np.asarray(likelihoods, "float32")
+        if self.retrieved is None or likelihoods.shape != self.retrieved.shape:
+            shape = None if self.retrieved is None else self.retrieved.shape
+            raise ValueError(
+                f"`likelihoods` must have a number for each retrieved passage, {shape}. "
+                f"Received: shape={likelihoods.shape}"
+            )
+        task = copy.copy(self)
+        task.likelihoods = likelihoods
+        return task
+
     def batch(self, indices: np.ndarray, answers: np.ndarray, corpus: PassageInputs) -> Triple:
         """Put a batch together as the model trains on it.
 
@@ -86,7 +109,8 @@ class TokenizedTask(TaskBase):
             `passage_token_ids` `(batch, passages, passage length)` and `decoder_token_ids`
             `(batch, answer length)`, each with its boolean `..._padding_mask`; the labels, int32
             `(batch, answer length)`; and their weights, float32, 1 on real tokens. An example
-            without answers has weights of 0.
+            without answers has weights of 0. With likelihoods the inputs have
+            `teacher_log_probs`, float32 `(batch, passages)`.
         """
         indices = np.asarray(indices)
         rows = self.rows(indices)  # (batch, passages)
@@ -101,6 +125,8 @@ class TokenizedTask(TaskBase):
             "decoder_token_ids": shift_right(labels, lengths, self.spec.start_id, self.spec.pad_id),
             "decoder_padding_mask": padding_mask(np.maximum(lengths, 1), places),
         }
+        if self.likelihoods is not None:
+            inputs["teacher_log_probs"] = fit_columns(self.likelihoods[indices], rows.shape[1])
         return inputs, labels, padding_mask(lengths, places).astype("float32")
 
     def _answers(self, indices: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ class RelativePositionBias(keras.layers.Layer):
         max_distance: int. Tokens; all distances from here on share a bucket.
         stddev: float or `None`. Deviation the table starts with. `None` takes
             `num_heads ** -0.5`. Models trained from nothing match relations sooner with a
-            larger one (2 in the quickstart).
+            larger one (2 in `recipes/pretraining`).
 
     Call arguments:
         states: float tensor `(..., length, dim)`, of which only the length is used.

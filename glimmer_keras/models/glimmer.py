@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import keras_hub
 from keras import ops
@@ -9,8 +11,9 @@ from glimmer_keras.models.decoding import answer_from
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
 from glimmer_keras.models.hugging_face import export_to_transformers, from_hugging_face
-from glimmer_keras.models.inputs import check_inputs, check_preset_arguments
-from glimmer_keras.models.presets import PRESETS
+from glimmer_keras.models.hugging_face_directory import SETTINGS
+from glimmer_keras.models.inputs import check_preset_arguments
+from glimmer_keras.models.presets import PRESETS, preset_path
 from glimmer_keras.models.t5_weights import bundled_glimmer, from_t5
 from glimmer_keras.models.teacher import check_distillation, distil
 from glimmer_keras.optimizers.adafactor import Adafactor
@@ -107,12 +110,16 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         """Load a bundled model, or one that `save_to_preset` wrote on any backend.
 
         Args:
-            preset: string. A name of `Glimmer.presets`, or the path, or address that KerasHub
-                knows, of a preset.
+            preset: string. A name of `Glimmer.presets`, the path of a folder that
+                `export_to_transformers` wrote, or the path, or address that KerasHub knows, of a
+                preset.
             load_weights: bool. `False` takes the settings and fresh weights.
             **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. All else is the preset's.
         """
         check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
+        folder = preset_path(preset)
+        if (Path(folder) / SETTINGS).is_file():
+            return cls.from_hugging_face(folder, load_weights=load_weights, **kwargs)
         if preset in cls.presets:
             return bundled_glimmer(cls, preset, load_weights, **kwargs)
         with loaded_next(load_weights):
@@ -286,7 +293,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
 
         def checked(inputs, stop_token_ids=None):
             # Before it is traced: there an error has a traceback for a message.
-            check_inputs(inputs, self.backbone.hidden_dim, self.backbone.num_selected)
+            self.backbone.check(inputs)
             return keras.tree.map_structure(whole, function(inputs, stop_token_ids))
 
         return checked
@@ -311,7 +318,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
 
     def generate_step(self, inputs, stop_token_ids=None):
         """Answer one batch of model inputs, the decoder's being start tokens and padding."""
-        check_inputs(inputs, self.backbone.hidden_dim, self.backbone.num_selected)
+        self.backbone.check(inputs)
         outputs = self.backbone.read(inputs)
         answer = self.answer_from
         if keras.backend.backend() == "tensorflow" and self._jit_asked == "auto" and not _has_gpu():

@@ -13,7 +13,12 @@ from glimmer_keras.layers import (
 )
 from glimmer_keras.layers.feed_forward import get_activation, serialize_activation
 from glimmer_keras.layers.normal import Normal, is_loaded_next, loaded_next
-from glimmer_keras.models.inputs import check_inputs, check_preset_arguments, symbolic_inputs
+from glimmer_keras.models.inputs import (
+    PRIOR,
+    check_inputs,
+    check_preset_arguments,
+    symbolic_inputs,
+)
 from glimmer_keras.models.layer_counts import layer_counts, print_layers
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.sizes import size_arguments, system_arguments
@@ -22,7 +27,8 @@ from glimmer_keras.models.sizes import size_arguments, system_arguments
 SETTINGS = (
     *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
     *("key_value_dim", "num_decoder_layers", "live_proportion", "rerank_proportion"),
-    *("num_selected", "question_in_decoder", "reranker", "score_pooling", "train_memory"),
+    *("num_selected", "question_in_decoder", "reranker", "score_pooling", "passage_prior"),
+    "train_memory",
     *("dropout", "use_gated_activation", "layer_norm_epsilon", "tie_embedding_weights"),
     *("position_bias_stddev", "cross_attention_key_value_heads", "cross_attention_every"),
 )
@@ -50,6 +56,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         reranker: `"shared"`: stage A is the first part of the live encoder. `"separate"`:
             it has its own weights, and the whole live encoder reads the selected passages.
         score_pooling: `"first"` token or `"mean"` of tokens.
+        passage_prior: bool. Whether the selection and the teacher look at what the first stage
+            thinks of each passage, an input of that name (not in the paper). Needs `num_selected`.
         train_memory: bool. `False` freezes the memory encoder and the token embedding, so that
             stored memory stays valid while the rest trains; it has no dropout then.
         dropout: float.
@@ -73,6 +81,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             `passage_memory_scales`, float32 `(batch, passages, passage_length)`.
         passage_padding_mask: bool `(batch, passages, passage_length)`; all `False` for a
             missing passage.
+        passage_prior: float32 `(batch, passages)`, with the setting of that name alone: the first
+            stage's log-probability of each passage, up to a constant. May be left out: passages
+            then come in the first stage's order, from 0, and have `-log2(1 + rank)`.
+        teacher_log_probs: float32 `(batch, passages)`, with a scorer; looked at in training alone,
+            in place of a teacher. May be left out.
         decoder_token_ids: int `(batch, target_length)`.
         decoder_padding_mask: bool `(batch, target_length)`.
 
@@ -104,6 +117,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         question_encoder="shared",
         reranker="shared",
         score_pooling="first",
+        passage_prior=False,
         train_memory=True,
         dropout=0.1,
         activation="gelu_approximate",
@@ -122,6 +136,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
                     f'`{name}` must be "shared" or "separate". Received: {name}={value!r}'
                 )
         reranks = num_selected is not None
+        if passage_prior and not reranks:
+            raise ValueError(
+                "`passage_prior` must be False where no passages are selected. "
+                f"Received: passage_prior={passage_prior}, num_selected=None"
+            )
         split = LayerSplit(num_layers, live_proportion, rerank_proportion if reranks else None)
         separate_reranker = reranks and reranker == "separate"
 
@@ -157,7 +176,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         if reranks:
             self.stage_a = LiveEncoderStage(split.stage_a, name="stage_a", **block)
             self.passage_scorer = PassageScorer(
-                score_pooling, layer_norm_epsilon, dtype=dtype, name="passage_scorer"
+                score_pooling,
+                layer_norm_epsilon,
+                use_prior=passage_prior,
+                dtype=dtype,
+                name="passage_scorer",
             )
             self.top_m_select = TopMSelect(num_selected, dtype=dtype, name="top_m_select")
         self.stage_b = LiveEncoderStage(
@@ -191,6 +214,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         self.question_in_decoder = question_in_decoder
         self.reranker = reranker
         self.score_pooling = score_pooling
+        self.passage_prior = passage_prior
         self.train_memory = train_memory
         self.dropout = dropout
         self.activation = get_activation(activation)
@@ -231,8 +255,12 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             return super().from_preset(preset, load_weights, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
-        check_inputs(inputs, self.hidden_dim, self.num_selected)
+        self.check(inputs)
         return self.run(inputs, training)
+
+    def check(self, inputs):
+        """Raise a `ValueError` unless these are model inputs: names, static shapes and dtypes."""
+        check_inputs(inputs, self.hidden_dim, self.num_selected, self.passage_prior)
 
     def run(self, inputs, training=None):
         """Run all layers, on tensors or on symbolic inputs."""
@@ -262,7 +290,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             ranked = self.stage_a(states, mask, bias, training=training)
             if self.reranker == "shared":
                 states = ranked
-            scores = self.passage_scorer(ranked, mask)
+            scores = self.passage_scorer(ranked, mask, inputs.get(PRIOR))
             outputs |= {"live_states": states, "live_padding_mask": mask}
             ranking, states, mask = self.top_m_select(scores, states, mask)
             outputs |= {

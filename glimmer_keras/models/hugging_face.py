@@ -76,11 +76,14 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
             shutil.copymode(new / CONFIG, tensors)
 
 
-def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any) -> Any:
+def from_hugging_face(
+    cls: Any, directory: str | os.PathLike[str], load_weights: bool = True, **kwargs: Any
+) -> Any:
     """Load a model that `export_to_transformers` wrote, on this backend or another.
 
     Args:
         directory: A path, or `"hf://org/name"`. `from_t5` makes a model of a plain T5.
+        load_weights: `False` takes the settings and fresh weights.
         **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. Each weight is read alone and
             cast to the variables of `dtype`, which is the written model's if not given.
 
@@ -101,7 +104,7 @@ def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any
     files = TensorFiles(directory, "model" if is_t5 else GLIMMER)
     given = "preprocessor" in kwargs
     preprocessor = kwargs.pop("preprocessor", None)
-    with loaded_next():
+    with loaded_next(load_weights):
         backbone = GlimmerBackbone.from_config({**settings["backbone"], **kwargs})
     weights = dict(named_weights(backbone, apart=True))
     files.check(
@@ -110,9 +113,10 @@ def from_hugging_face(cls: Any, directory: str | os.PathLike[str], **kwargs: Any
             for name, weight in weights.items()
         }
     )
-    free(weights.values())
-    for name, weight in weights.items():
-        load(weight, files.parts(name, is_transposed(name)))
+    if load_weights:
+        free(weights.values())
+        for name, weight in weights.items():
+            load(weight, files.parts(name, is_transposed(name)))
     if not given and "preprocessor" in settings:
         tokenizer = load_tokenizer(directory, backbone.vocabulary_size)
         if tokenizer is not None:

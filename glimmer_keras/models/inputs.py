@@ -1,9 +1,13 @@
 import keras
 from keras import ops
 
+from glimmer_keras.layers.passage_scorer import rank_prior
+
 QUESTION = ("question_token_ids", "question_padding_mask")
 DECODER = ("decoder_token_ids", "decoder_padding_mask")
 SCALES = "passage_memory_scales"
+PRIOR = "passage_prior"
+TAUGHT = "teacher_log_probs"
 
 
 def symbolic_inputs():
@@ -25,20 +29,31 @@ def symbolic_inputs():
     }
 
 
-def check_inputs(inputs, hidden_dim, num_selected):
+def prior_of(inputs):
+    """The log-prior of each passage, float32 `(batch, passages)`: given, or `rank_prior`."""
+    if PRIOR in inputs:
+        return ops.cast(inputs[PRIOR], "float32")
+    return rank_prior(inputs["passage_padding_mask"][:, :, 0])
+
+
+def check_inputs(inputs, hidden_dim, num_selected, passage_prior=False):
     """Check the names and static shapes of a dictionary of model inputs.
 
     Args:
         inputs: dictionary of tensors, as `GlimmerBackbone` takes them.
         hidden_dim: int. Width that a `passage_memory` must have.
         num_selected: int or `None`. `m`, which the number of passages must reach.
+        passage_prior: bool. Whether there may be a `passage_prior`.
     """
     if not isinstance(inputs, dict):
         raise TypeError(f"Inputs must be a dictionary. Received: {type(inputs).__name__}")
     passages = "passage_memory" if "passage_memory" in inputs else "passage_token_ids"
     scales = {SCALES} & set(inputs) if passages == "passage_memory" else set()
     expected = {*QUESTION, passages, "passage_padding_mask", *DECODER}
-    if set(inputs) != expected | scales:
+    allowed = {PRIOR} if passage_prior else set()
+    if num_selected is not None:
+        allowed.add(TAUGHT)
+    if set(inputs) != expected | scales | (allowed & set(inputs)):
         raise ValueError(
             f"Inputs must be {sorted(expected)} (`passage_memory`, with `{SCALES}` if it is int8, "
             f"may stand for `passage_token_ids`). Received: {sorted(inputs)}"
@@ -59,6 +74,12 @@ def check_inputs(inputs, hidden_dim, num_selected):
             "`passage_memory` must have the width of the model: "
             f"(batch, passages, length, {hidden_dim}). Received: shape={tuple(shape)}"
         )
+    for name in allowed & set(inputs):
+        if tuple(inputs[name].shape) != tuple(mask_shape[:2]):
+            raise ValueError(
+                f"`{name}` must have a number for each passage: (batch, passages). "
+                f"Received: shape={tuple(inputs[name].shape)}"
+            )
     if passages == "passage_memory":
         _check_scales(inputs["passage_memory"], inputs.get(SCALES))
     if shape[1] is not None and shape[1] < max(1, num_selected or 1):

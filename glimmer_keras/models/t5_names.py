@@ -56,6 +56,8 @@ def named_weights(backbone: Any, apart: bool = False) -> Iterator[tuple[str, Any
     if apart and backbone.num_selected is not None:
         yield "passage_scorer.layer_norm.weight", backbone.passage_scorer.norm.scale
         yield "passage_scorer.weight", backbone.passage_scorer.kernel
+        if backbone.passage_prior:
+            yield "passage_scorer.prior_weight", backbone.passage_scorer.prior_weight
 
 
 def encoder_weights(backbone: Any) -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@ from keras import ops
 from glimmer_keras.layers.top_m_select import gather_passages
 from glimmer_keras.losses import answer_log_prob, perplexity_distillation
 from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
+from glimmer_keras.models.inputs import TAUGHT, prior_of
 
 
 def check_distillation(weight, temperature, direction):
@@ -26,6 +27,9 @@ def check_distillation(weight, temperature, direction):
 def distil(glimmer, inputs, outputs, labels, weights, training):
     """Compare the ranking of passages with what each of them alone tells the reader.
 
+    With a prior of the first stage the teacher is the posterior: likelihood times prior. With
+    `teacher_log_probs` among the inputs, likelihoods that were kept, no passage is read alone.
+
     A row without passages, or without an answer (all its weights are 0), has nothing to compare:
     its loss is 0, and whether its selection is right is not known.
 
@@ -41,16 +45,21 @@ def distil(glimmer, inputs, outputs, labels, weights, training):
         The mean of `perplexity_distillation`, a float32 scalar; and float32 tensors `(batch,)`:
         1 where the teacher's best passage is among those selected, and 1 where that is known.
     """
-    log_probs = teacher_log_probs(
-        glimmer,
-        inputs,
-        outputs,
-        labels,
-        weights,
-        glimmer.answer_reduction,
-        reuse=not (training and glimmer.backbone.dropout),
-    )
     ranking = outputs["passage_ranking"]
+    if TAUGHT in inputs:
+        log_probs = gather_passages(ops.cast(inputs[TAUGHT], "float32"), ranking)
+    else:
+        log_probs = teacher_log_probs(
+            glimmer,
+            inputs,
+            outputs,
+            labels,
+            weights,
+            glimmer.answer_reduction,
+            reuse=not (training and glimmer.backbone.dropout),
+        )
+    if glimmer.backbone.passage_prior:
+        log_probs += gather_passages(prior_of(inputs), ranking)
     present = ops.any(outputs["live_padding_mask"], axis=-1)  # (batch, passages)
     answered = ops.any(weights > 0, axis=-1, keepdims=True)  # (batch, 1)
     present = gather_passages(ops.logical_and(present, answered), ranking)

@@ -6,13 +6,14 @@ import tensorflow as tf
 
 from glimmer_keras.losses.perplexity_distillation import answer_log_prob
 from glimmer_keras.models import Glimmer
+from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.serving.settings import Settings
 
 Outputs = dict[str, tf.Tensor]
 
 
 def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
-    """Make a traceable function of question token ids and mask, passage memory and mask.
+    """Make a traceable function of question token ids and mask, passage memory, mask and prior.
 
     It reads, answers token by token until all answers have ended, and scores them; see `export`
     for its outputs.
@@ -23,9 +24,9 @@ def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
         sampler = keras_hub.samplers.BeamSampler(settings.beam_size)
 
     @_function
-    def answer(question, question_mask, memory, memory_mask):
+    def answer(question, question_mask, memory, memory_mask, prior=None):
         shape = tf.shape(question)[0], settings.answer_length + 1
-        inputs = _inputs(question, question_mask, memory, memory_mask) | {
+        inputs = _inputs(question, question_mask, memory, memory_mask, prior) | {
             "decoder_token_ids": tf.fill(shape, tokenizer.pad_token_id),
             "decoder_padding_mask": tf.broadcast_to(tf.range(shape[1]) == 0, shape),
         }
@@ -57,8 +58,9 @@ def ranking(glimmer: Glimmer) -> Callable[..., Outputs]:
     """Make a function as `answering` does, which goes only as far as the scores."""
 
     @_function
-    def rank(question, question_mask, memory, memory_mask):
-        outputs = glimmer.backbone.read(_inputs(question, question_mask, memory, memory_mask))
+    def rank(question, question_mask, memory, memory_mask, prior=None):
+        inputs = _inputs(question, question_mask, memory, memory_mask, prior)
+        outputs = glimmer.backbone.read(inputs)
         return {name: outputs[name] for name in ("passage_scores", "passage_ranking")}
 
     return rank
@@ -69,11 +71,16 @@ def _function(function: Callable) -> Any:
 
 
 def _inputs(
-    question: tf.Tensor, question_mask: tf.Tensor, memory: tf.Tensor, memory_mask: tf.Tensor
+    question: tf.Tensor,
+    question_mask: tf.Tensor,
+    memory: tf.Tensor,
+    memory_mask: tf.Tensor,
+    prior: tf.Tensor | None,
 ) -> dict[str, tf.Tensor]:
-    return {
+    inputs = {
         "question_token_ids": question,
         "question_padding_mask": question_mask,
         "passage_memory": memory,
         "passage_padding_mask": memory_mask,
     }
+    return inputs if prior is None else inputs | {PRIOR: prior}

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from glimmer_keras.data import Corpus
 from glimmer_keras.memory import MemoryStore
+from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.pipelines.answerer import Answerer, Inputs
 from glimmer_keras.pipelines.passage_sources import (
     CorpusPassages,
@@ -67,6 +68,10 @@ class ExportedReader(Answerer):
         # Passages that were given are token ids, whatever the others are.
         signature = "answer_from_tokens" if "passage_token_ids" in inputs else self.signature
         tensors = self._exported.description["signatures"][signature]["inputs"]
+        if PRIOR in tensors:
+            # As `rank_prior` has it: passages come in the order of the first stage.
+            order = -np.log2(1 + np.arange(self.num_passages, dtype="float32"))
+            inputs = inputs | {PRIOR: np.tile(order, (len(inputs["question_token_ids"]), 1))}
         dtypes = {name: tf.as_dtype(tensors[name]["dtype"]).as_numpy_dtype for name in inputs}
         return self._predict(
             signature, {name: inputs[name].astype(dtypes[name]) for name in inputs}

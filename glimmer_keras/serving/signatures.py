@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from glimmer_keras.models import Glimmer
+from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.serving.answering import answering, ranking
 from glimmer_keras.serving.memory_table import MemoryTable
 from glimmer_keras.serving.settings import Settings
@@ -38,6 +39,8 @@ def core_signatures(
         question_token_ids=("int32", settings.question_length),
         question_padding_mask=("bool", settings.question_length),
     )
+    if glimmer.backbone.passage_prior:
+        question |= _specs(passage_prior=("float32", k))
     mask = _specs(passage_padding_mask=("bool", k, length))
     floats = question | _specs(passage_memory=(settings.memory_dtype, k, length, dim)) | mask
     int8 = _specs(
@@ -63,6 +66,7 @@ def core_signatures(
                 inputs["question_padding_mask"],
                 memory,
                 inputs["passage_padding_mask"],
+                inputs.get(PRIOR),
             )
 
         return run

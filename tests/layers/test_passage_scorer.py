@@ -27,6 +27,18 @@ def test_mean_by_hand_leaves_padding_out():
     np.testing.assert_allclose(np.asarray(out), [[11 / NORM, 1.0]], rtol=1e-6)
 
 
+def test_a_prior_is_weighed_and_added_by_hand():
+    layer = PassageScorer("first", epsilon=0.0, use_prior=True)
+    layer.build(STATES.shape)
+    layer.kernel.assign([1.0, 2.0])
+    prior = np.array([[-1.0, 3.0]])
+    out = layer(STATES, np.ones((1, 2, 2), bool), prior)
+    np.testing.assert_allclose(np.asarray(out), [[11 / NORM - 1, 2.0]], rtol=1e-6)
+    layer.prior_weight.assign([0.5])
+    out = layer(STATES, np.array([[[True, True], [False, False]]]), prior)
+    np.testing.assert_allclose(np.asarray(out), [[11 / NORM - 0.5, -1e9]], rtol=1e-6)
+
+
 def test_missing_passage_is_last():
     for pooling in ("first", "mean"):
         out = scorer(pooling)(STATES, np.array([[[True, True], [False, False]]]))
