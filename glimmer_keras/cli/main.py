@@ -12,6 +12,7 @@ from types import ModuleType
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 COMMANDS = {
+    "ask": "answer a question from a folder of .txt and .md files, from nothing else",
     "corpus": "lay a corpus out on disk, so that passages are found without being held in memory",
     "encode": "turn a corpus into a memory store",
     "retrieve": "retrieve passages for the questions of tasks once, and keep them as arrays",

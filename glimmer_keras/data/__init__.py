@@ -27,6 +27,7 @@ from glimmer_keras.data.read_results import read_trec_run as read_trec_run
 from glimmer_keras.data.retrieved_writer import RetrievedWriter as RetrievedWriter
 from glimmer_keras.data.retrieved_writer import read_retrieved as read_retrieved
 from glimmer_keras.data.task import Task as Task
+from glimmer_keras.data.text_folder import read_texts as read_texts
 from glimmer_keras.data.token_spec import TokenSpec as TokenSpec
 from glimmer_keras.data.tokenized_corpus import TokenizedCorpus as TokenizedCorpus
 from glimmer_keras.data.tokenized_corpus import tokenize_corpus as tokenize_corpus

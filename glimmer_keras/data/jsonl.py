@@ -1,15 +1,17 @@
 import gzip
 import io
 import json
+import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 Record = dict[str, Any]
 
-UNREADABLE = (OSError, EOFError, UnicodeDecodeError, zlib.error)
+UNREADABLE = (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error)
+OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 class Line(NamedTuple):
@@ -28,8 +30,8 @@ class Line(NamedTuple):
     offset: int
 
 
-def open_file(path: str | Path) -> gzip.GzipFile | io.BufferedReader:
-    """Open a file, plain or (when its name ends in `.gz`) gzipped.
+def open_file(path: str | Path) -> gzip.GzipFile | lzma.LZMAFile | io.BufferedReader:
+    """Open a file, plain or compressed, as its name ends in `.gz` or `.xz`.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -37,7 +39,8 @@ def open_file(path: str | Path) -> gzip.GzipFile | io.BufferedReader:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"`path` must be an existing file. Received: path={str(path)!r}")
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    opened = OPENERS.get(path.suffix)
+    return opened(path) if opened else path.open("rb")
 
 
 def read_lines(path: str | Path, number: int = 1, offset: int = 0) -> Iterator[Line]:

@@ -65,6 +65,22 @@ class Answer:
         return "\n".join(lines)
 
 
+def as_written(text: str, passages: Sequence[RankedPassage]) -> str:
+    """Give an answer of an uncased reader as the first passage that has it writes it.
+
+    Args:
+        text: The answer in small letters.
+        passages: Those that were read.
+    """
+    # Some letters are two when they are small, and places move behind them: those are passed.
+    for passage in passages:
+        content = passage.content
+        place = content.lower().find(text) if text else -1
+        if place >= 0 and content[place : place + len(text)].lower() == text:
+            return content[place : place + len(text)]
+    return text
+
+
 def best_first(scores: np.ndarray, selected: np.ndarray) -> np.ndarray:
     """Rank passages: those selected, in their order, and then the others by score.
 

@@ -12,7 +12,7 @@ import numpy as np
 from glimmer_keras.data import Passage, TokenSpec, pad_tokens, padding_mask
 from glimmer_keras.data.token_ids import report_truncated
 from glimmer_keras.memory import StoredPassage
-from glimmer_keras.pipelines.answer import Answer, rank_passages
+from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
 
@@ -84,6 +84,8 @@ class Answerer(ABC):
         self._source, self._retriever = source, retriever
         self._texts = TextInputs(spec, passage_lengths[-1])
         self._spec, self._question_length, self._fill = spec, question_length, fill
+        capital, small = map(list, spec.tokenize(["THE", "the"]))
+        self._uncased = capital == small != []
 
     @overload
     def answer(self, question: str, passage_ids: Ids | None = None) -> Answer: ...
@@ -221,7 +223,10 @@ class Answerer(ABC):
                 for column in (*columns, asked.retrieval_scores)
             )
             ranked = rank_passages(asked.passages[number], scores, selected, retrieval_scores)
-            answers.append(Answer(question, texts[number], ranked))
+            text = texts[number]
+            if self._uncased:
+                text = as_written(text, [passage for passage in ranked if passage.selected])
+            answers.append(Answer(question, text, ranked))
         return answers
 
     def _stream(

@@ -5,7 +5,7 @@ import pytest
 
 from glimmer_keras.data import Passage
 from glimmer_keras.pipelines import Answer, RankedPassage
-from glimmer_keras.pipelines.answer import best_first, rank_passages
+from glimmer_keras.pipelines.answer import as_written, best_first, rank_passages
 
 READ = RankedPassage("p2", "Torvik", "A town.", 1.234, True, 2, 0.5)
 LEFT = RankedPassage("p1", "", "A river.", -3.0, False, 1, 0.7)
@@ -27,6 +27,18 @@ def test_content_is_what_the_reader_was_given(title):
     assert passage.content == Passage("p2", title, "A town.").content
     with pytest.raises(dataclasses.FrozenInstanceError):
         passage.score = 1.0
+
+
+def test_an_uncased_answer_is_written_as_the_first_passage_read_writes_it():
+    passages = [
+        RankedPassage("1", "", "İzmir grew.", None, True, 1, None),
+        RankedPassage("2", "Torvik", "Mirelda VOSS.", None, True, 2, None),
+        RankedPassage("3", "", "MIRELDA VOSS.", None, True, 3, None),
+    ]
+    assert as_written("mirelda voss", passages) == "Mirelda VOSS"
+    assert as_written("torvik", passages) == "Torvik"
+    for other in ("", "almere", "grew."):  # A dotted capital I is two letters when it is small.
+        assert as_written(other, passages) == other
 
 
 def test_selected_passages_come_first_and_then_the_others_by_score():

@@ -62,6 +62,21 @@ class Echo(Answerer):
         }
 
 
+def test_answers_of_an_uncased_tokenizer_are_as_passages_write_them():
+    spec = TokenSpec(lambda texts: [[2] * len(text) for text in texts], "lengths", 8)
+    corpus = Corpus([Passage("a", "Torvik", "A town.")])
+
+    class Small(Echo):
+        def run(self, inputs):
+            return super().run(inputs) | {"answers": ["torvik"]}
+
+    echo = Small()
+    echo._source, echo._spec = CorpusSource(corpus, spec, 3), spec
+    assert echo.ask(["x"], [["a"]])[0].text == "torvik"
+    echo._uncased = True
+    assert echo.ask(["x"], [["a"]])[0].text == "Torvik"
+
+
 def test_passages_are_found_padded_answered_and_ranked():
     echo = Echo(Rows())
     answers = echo.ask(["x 0 1", "x y z 2", "y"])
