@@ -15,8 +15,8 @@ def keep_freed_memory() -> bool:
 
     glibc gives large blocks back to the kernel as soon as they are freed, and gets them anew, page
     by page, when the next step asks for as much. On JAX that was a third of a training step of
-    `recipes/quickstart.py`; TensorFlow gains little. Call it before the first step of a program
-    that does little else; the memory it holds stays at its highest.
+    `recipes/worlds/demonstration.py`; TensorFlow gains little. Call it before the first step of a
+    program that does little else; the memory it holds stays at its highest.
 
     Returns:
         Whether it is so from now on: `False` where the C library is not glibc.

@@ -1,7 +1,7 @@
 """KERAS_BACKEND=jax python -m recipes.benchmarks.precision --preset DIR/preset --output bench
 
 Whether a model answers in bfloat16 as it does in float32: a preset that
-`python recipes/quickstart.py --output DIR` wrote answers the quickstart's test questions from the
+`python -m recipes.worlds.demonstration --output DIR` wrote answers its test questions from the
 same passages in float32, in bfloat16 (weights too) and in mixed_bfloat16. Passages are encoded as
 they come, at the precision that is compared.
 
@@ -25,7 +25,7 @@ from glimmer_keras.pipelines import Predictions
 from glimmer_keras.retrieval import BM25Retriever
 from recipes.benchmarks.machine import machine
 from recipes.benchmarks.report import write_report
-from recipes.quickstart import TEST_QUESTIONS, WORLD_SEED, answer_all, same_selected
+from recipes.worlds.demonstration import TEST_QUESTIONS, WORLD_SEED, answer_all, same_selected
 from recipes.worlds.tasks import world_tasks
 
 PRECISIONS = ("float32", "bfloat16", "mixed_bfloat16")
@@ -61,7 +61,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("--preset", required=True, metavar="DIR", help="the quickstart's")
+    parser.add_argument(
+        "--preset", required=True, metavar="DIR", help="of recipes.worlds.demonstration"
+    )
     parser.add_argument("--questions", type=int, default=TEST_QUESTIONS, help="of each task")
     parser.add_argument("--people", type=int, default=1500, help="people in the world")
     parser.add_argument("--output", metavar="DIR")

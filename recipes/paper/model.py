@@ -11,8 +11,10 @@ import keras
 import keras_hub
 
 from glimmer_keras import Glimmer, GlimmerPreprocessor
+from glimmer_keras.models.hugging_face_directory import is_hugging_face
 from glimmer_keras.models.presets import preset_path
 from glimmer_keras.models.sizes import T5_SIZES
+from glimmer_keras.models.t5_checkpoint import T5Checkpoint
 from recipes.paper.cells import Cell
 from recipes.paper.scale import Scale
 
@@ -30,7 +32,8 @@ def encoder_layers(scale: Scale) -> int | None:
     """Of the T5 in a folder, or of the size in a preset's name."""
     file = Path(t5_path(scale)) / "config.json"
     if file.is_file():
-        return json.loads(file.read_text()).get("config", {}).get("num_layers")
+        config = json.loads(file.read_text())
+        return config.get("config", config).get("num_layers")
     sizes = [size for size in re.split("[_/]", str(scale.t5)) if size in T5_SIZES]
     return T5_SIZES[sizes[0]]["num_layers"] if sizes else None
 
@@ -49,13 +52,19 @@ def check_t5(t5: str) -> None:
 
 def t5_fingerprint(scale: Scale) -> str:
     """Of the weights where they are files here; a preset's name stands for itself."""
-    file = Path(t5_path(scale)) / "model.weights.h5"
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else t5_path(scale)
+    for name in ("model.weights.h5", "model.safetensors"):
+        if (file := Path(t5_path(scale)) / name).is_file():
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+    return t5_path(scale)
 
 
 def preprocessor(scale: Scale, num_passages: int | None = None) -> GlimmerPreprocessor:
     lengths = (scale.question_length, scale.passage_length, scale.answer_length)
-    tokenizer = keras_hub.models.T5Tokenizer.from_preset(t5_path(scale))
+    path = t5_path(scale)
+    if is_hugging_face(path):
+        tokenizer = T5Checkpoint(path).tokenizer()
+    else:
+        tokenizer = keras_hub.models.T5Tokenizer.from_preset(path)
     return GlimmerPreprocessor(tokenizer, *lengths, num_passages)
 
 

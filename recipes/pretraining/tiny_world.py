@@ -2,7 +2,7 @@
 
 Makes `tiny_world`, the tiny T5 that comes with the package, for recipes and tests that need a
 reader on a laptop. It learns to read English sentences of generated worlds, other ones than the
-quickstart's: it answers questions, fills slots, checks claims, compares years, recites what a
+demonstration's: it answers questions, fills slots, checks claims, compares years, recites what a
 passage tells of somebody, and says "nothing" where a passage does not tell.
 
 First it reads one passage, as Fusion-in-Decoder with k = 1, and recites, which teaches it to find

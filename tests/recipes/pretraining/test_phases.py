@@ -13,7 +13,7 @@ from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.training import TrainingRun
 from recipes.pretraining import phases
 from recipes.pretraining.phases import Course, pretrain, shortened
-from recipes.pretraining.starts import t5_of_other_words, t5_of_sizes
+from recipes.pretraining.starts import t5_of_sizes
 from recipes.pretraining.tokenizer import train_tokenizer
 
 TOWNS = ("Torvik", "Dunvale", "Almere", "Bresk")
@@ -120,29 +120,3 @@ def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
 
 def test_a_shortened_phase_keeps_a_step():
     assert [phase["steps"] for phase in shortened([ONE | {"steps": 7}, ONE], 3)] == [2, 1]
-
-
-def test_a_t5_of_other_words_keeps_layers_and_shared_pieces():
-    known, new = (train_tokenizer(texts, 60) for texts in (TOWNS, [*TOWNS, "Quenby", "Umbrel"]))
-    keras.utils.set_random_seed(0)
-    t5 = t5_of_sizes(SIZES | {"num_layers": 1}, known.vocabulary_size())
-    learned = t5.token_embedding.embeddings
-    learned.assign(keras.ops.add(3.0, learned))
-    made = t5_of_other_words(t5, known, new, seed=0)
-    for ours, theirs in zip(made.weights, t5.weights, strict=True):
-        if ours is not made.token_embedding.embeddings:
-            np.testing.assert_array_equal(ours, theirs)
-    pieces = [[t.id_to_token(row) for row in range(t.vocabulary_size())] for t in (known, new)]
-    shared, unknown = {*pieces[0]} & {*pieces[1]}, {*pieces[1]} - {*pieces[0]}
-    assert shared
-    assert unknown
-    old = keras.ops.convert_to_numpy(learned)
-    embeddings = keras.ops.convert_to_numpy(made.token_embedding.embeddings)
-    for piece in shared:
-        np.testing.assert_allclose(
-            embeddings[pieces[1].index(piece)], old[pieces[0].index(piece)], rtol=1e-6
-        )
-    drawn = embeddings[[pieces[1].index(piece) for piece in unknown]]
-    np.testing.assert_allclose(drawn.mean(), old.mean(), atol=0.5)
-    again = t5_of_other_words(t5, known, new, seed=0)
-    np.testing.assert_array_equal(embeddings, again.token_embedding.embeddings)

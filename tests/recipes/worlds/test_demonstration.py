@@ -1,22 +1,19 @@
 import functools
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 
 import glimmer_keras as gk
 from glimmer_keras.memory import MemoryStore
-from recipes import quickstart
+from recipes.worlds import demonstration
 
 
 def test_tiny_run(tmp_path, capsys, monkeypatch, eager):
-    small = functools.partial(quickstart.world_tasks, places=12, works=20)
-    monkeypatch.setattr(quickstart, "world_tasks", small)
-    monkeypatch.setattr(quickstart, "TEST_QUESTIONS", 8)
-    monkeypatch.setattr(quickstart, "BATCH_SIZE", 8)
-    quickstart.main(["--steps", "2", "--people", "60", "--output", str(tmp_path)])
+    small = functools.partial(demonstration.world_tasks, places=12, works=20)
+    monkeypatch.setattr(demonstration, "world_tasks", small)
+    monkeypatch.setattr(demonstration, "TEST_QUESTIONS", 8)
+    monkeypatch.setattr(demonstration, "BATCH_SIZE", 8)
+    demonstration.main(["--steps", "2", "--people", "60", "--output", str(tmp_path)])
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["scores"]) == {"qa", "slots", "verify", "compare", "average"}
     for row in report["scores"].values():
@@ -28,7 +25,7 @@ def test_tiny_run(tmp_path, capsys, monkeypatch, eager):
     assert 0.9 <= report["same_selected"] <= 1
     store = MemoryStore.open(tmp_path / "memory")
     glimmer = gk.Glimmer.from_preset(str(tmp_path / "preset"))
-    assert gk.Reader(glimmer, store).num_passages == quickstart.NUM_PASSAGES
+    assert gk.Reader(glimmer, store).num_passages == demonstration.NUM_PASSAGES
     printed = capsys.readouterr().out
     assert "memory 1, stage A 2, stage B 1, decoder 4" in printed
     assert printed.count("BM25 rank") == 12  # six questions, two passages each
@@ -37,14 +34,6 @@ def test_tiny_run(tmp_path, capsys, monkeypatch, eager):
 def test_memory_of_another_run_is_left_alone(tmp_path, capsys):
     (tmp_path / "memory").mkdir()
     with pytest.raises(SystemExit):
-        quickstart.main(["--output", str(tmp_path)])
+        demonstration.main(["--output", str(tmp_path)])
     assert "must hold no memory of another run" in capsys.readouterr().err
     assert (tmp_path / "memory").exists()
-
-
-def test_a_script_finds_the_other_recipes(monkeypatch):
-    """Run by its path, it has its own folder in front of Python's, not the one that it is in."""
-    path = Path(quickstart.__file__)
-    monkeypatch.setattr(sys, "path", [str(path.parent), *sys.path])
-    assert runpy.run_path(str(path))["STEPS"] == quickstart.STEPS
-    assert sys.path[0] == str(path.parents[1])

@@ -1,0 +1,255 @@
+"""How a reader is pretrained from nothing: in which windows, on which tasks, at which rates."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import glimmer_keras as gk
+from glimmer_keras.optimizers import Adafactor
+from glimmer_keras.training import RunConfig, TrainingRun
+from glimmer_keras.utils.files import write_file
+from recipes.pretraining.stream import Shape, Stream
+from recipes.pretraining.work import peak_flops, step_flops
+
+WARMUP_STEPS = 100
+STEPS_TIMED = 5
+STEPS_SHOWN = 50
+SECONDS_AT_RISK = 240
+
+Weights = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with batches of one shape.
+
+    Args:
+        share: Of the time.
+        system: `"fid"`, or `"lumen"`, whose first layers do not see the question.
+        shape: Of a batch.
+        rate: Learning rate at the first and at the last step, a cosine between them.
+        tasks: Weights of the tasks made of the text, at the first and at the last step.
+        questions: Likewise, of all questions of people together.
+    """
+
+    share: float
+    system: str
+    shape: Shape
+    rate: tuple[float, float]
+    tasks: Weights
+    questions: tuple[float, float]
+
+
+SHORT = Shape(batch=64, question=24, passage=48, answer=16)
+# Short windows round the answer teach to find and copy several times sooner than whole passages.
+PHASES = (
+    Phase(
+        0.07,
+        "fid",
+        SHORT,
+        (2e-2, 2e-2),
+        {"recite": (0.75, 0.5), "corrupt": (0.03, 0.05), "cloze": (0.12, 0.2)},
+        (0.1, 0.2),
+    ),
+    Phase(
+        0.28,
+        "fid",
+        SHORT,
+        (2e-2, 1.2e-2),
+        {
+            "recite": (0.15, 0.0),
+            "corrupt": (0.05, 0.03),
+            "cloze": (0.25, 0.2),
+            "recur": (0.1, 0.15),
+            "ask": (0.05, 0.05),
+            "slot": (0.04, 0.03),
+            "claim": (0.06, 0.07),
+        },
+        (0.3, 0.45),
+    ),
+    Phase(
+        0.3,
+        "lumen",
+        Shape(batch=64, question=32, passage=96, answer=16),
+        (1.2e-2, 6e-3),
+        {
+            "corrupt": (0.03, 0.02),
+            "cloze": (0.2, 0.12),
+            "recur": (0.15, 0.1),
+            "ask": (0.05, 0.03),
+            "slot": (0.03, 0.02),
+            "claim": (0.07, 0.05),
+        },
+        (0.44, 0.66),
+    ),
+    Phase(
+        0.35,
+        "lumen",
+        Shape(batch=40, question=40, passage=192, answer=16),
+        (6e-3, 2e-4),
+        {
+            "corrupt": (0.02, 0.0),
+            "cloze": (0.1, 0.05),
+            "recur": (0.08, 0.05),
+            "ask": (0.03, 0.0),
+            "slot": (0.02, 0.0),
+            "claim": (0.05, 0.03),
+        },
+        (0.7, 0.87),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a reader: see `GlimmerBackbone`. Layers are those of memory, before and after scores."""
+
+    vocabulary_size: int
+    hidden_dim: int = 256
+    num_heads: int = 4
+    intermediate_dim: int = 768
+    layers: tuple[int, int, int] = (4, 2, 1)
+    num_decoder_layers: int = 2
+
+    @property
+    def num_layers(self) -> int:
+        return sum(self.layers)
+
+    @property
+    def live_proportion(self) -> float:
+        return sum(self.layers[1:]) / self.num_layers
+
+    @property
+    def rerank_proportion(self) -> float:
+        return self.layers[1] / sum(self.layers[1:])
+
+
+@keras.saving.register_keras_serializable(package="glimmer_keras.recipes")
+class Cosine(keras.optimizers.schedules.LearningRateSchedule):
+    """From one rate to another, after a linear rise to the first."""
+
+    def __init__(self, first: float, last: float, steps: int, warmup: int) -> None:
+        self.first, self.last, self.steps, self.warmup = first, last, steps, warmup
+
+    def __call__(self, step: Any) -> Any:
+        step = keras.ops.cast(step, "float32")
+        part = keras.ops.minimum(step / self.steps, 1.0)
+        cosine = 0.5 * (1.0 + keras.ops.cos(3.14159265 * part))
+        rate = self.last + (self.first - self.last) * cosine
+        return rate * keras.ops.minimum((step + 1.0) / self.warmup, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("first", "last", "steps", "warmup")}
+
+
+def mixed(phase: Phase, tasks: Mapping[str, int]) -> Weights:
+    """The weights of a phase, those of questions split by the square roots of their numbers."""
+    roots = {name: size**0.5 for name, size in tasks.items()}
+    total = sum(roots.values())
+    asked = {
+        name: (phase.questions[0] * root / total, phase.questions[1] * root / total)
+        for name, root in roots.items()
+    }
+    return phase.tasks | asked
+
+
+def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> gk.Glimmer:
+    """A reader with fresh weights, and sharper position biases than T5's."""
+    keras.utils.set_random_seed(seed)
+    return gk.Glimmer.from_size(
+        "tiny",
+        "fid",
+        vocabulary_size=sizes.vocabulary_size,
+        num_layers=num_layers,
+        num_heads=sizes.num_heads,
+        hidden_dim=sizes.hidden_dim,
+        intermediate_dim=sizes.intermediate_dim,
+        num_decoder_layers=sizes.num_decoder_layers,
+        dropout=0.0,
+        tie_embedding_weights=True,
+        position_bias_stddev=2.0,
+        dtype=dtype,
+    )
+
+
+def reader_of(folder: Path, system: str, sizes: Sizes, dtype: str | None) -> gk.Glimmer:
+    """A phase's reader, of what the phase before it left."""
+    settings: dict[str, Any] = {"dropout": 0.0, "dtype": dtype}
+    if system != "fid":
+        settings["live_proportion"] = sizes.live_proportion
+    reader = gk.Glimmer.from_t5(str(folder), system, **settings)
+    if system != "fid":  # T5 has one position bias for all layers.
+        reader.backbone.memory_encoder.position_bias.trainable = False
+        reader.backbone.live_position_bias.trainable = False
+    return reader
+
+
+def compiled(reader: gk.Glimmer, phase: Phase, steps: int, jit: Any = "auto") -> gk.Glimmer:
+    warmup = min(WARMUP_STEPS, max(1, steps // 2))
+    reader.compile(Adafactor(Cosine(*phase.rate, steps, warmup)), jit_compile=jit)
+    return reader
+
+
+def seconds_a_step(reader: gk.Glimmer, stream: Stream) -> float:
+    """The median of a few steps, of a reader that is thrown away."""
+    times = []
+    for number in range(STEPS_TIMED + 1):
+        batch = stream.batch(number)
+        start = time.perf_counter()
+        reader.train_on_batch(*batch)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def train_phase(
+    reader: gk.Glimmer, phase: Phase, stream: Stream, folder: Path, seconds: float
+) -> None:
+    """Train a compiled reader, and write its T5 to `folder/t5`.
+
+    Args:
+        reader: As the phase begins with it.
+        phase: What is done.
+        stream: Of batches.
+        folder: Gets the run, a report and the T5.
+        seconds: Of a step, as they were measured.
+
+    Raises:
+        KeyboardInterrupt: If a signal stopped it, after a checkpoint.
+    """
+    config = RunConfig(
+        log_every=STEPS_SHOWN,
+        save_every=max(1, int(SECONDS_AT_RISK / seconds)),
+        peak=peak_flops(reader.backbone, phase.shape),
+    )
+    run = TrainingRun(
+        reader,
+        stream.start_at,
+        folder,
+        steps=stream.steps,
+        run=config,
+        flops_per_step=step_flops(reader.backbone, phase.shape),
+    )
+    run.restore()
+    if stopped_by := run.fit():
+        raise KeyboardInterrupt(stopped_by)
+    losses = run.history()
+    speeds = [row["steps_per_second"] for row in losses if "steps_per_second" in row]
+    shares = [row["share_of_peak"] for row in losses if "share_of_peak" in row]
+    if speeds and shares:
+        print(
+            f"{phase.shape.batch * statistics.median(speeds):.0f} examples/s, "
+            f"{100 * statistics.median(shares):.0f} % of the matrix product's speed",
+            flush=True,
+        )
+    if not (folder / "t5").is_dir():
+        reader.export_to_transformers(str(folder / "t5"))
+    report = {"phase": asdict(phase), "losses": losses}
+    write_file(folder / "report.json", json.dumps(report))

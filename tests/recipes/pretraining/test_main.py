@@ -1,0 +1,112 @@
+import json
+import lzma
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import glimmer_keras as gk
+from recipes.pretraining import __main__ as recipe
+from recipes.pretraining import course, questions, rank, score
+from recipes.pretraining.stream import Shape
+from tests.recipes.pretraining.conftest import some_passages
+from tests.recipes.pretraining.test_words import folder as word_folder
+
+SHAPE = Shape(batch=2, question=8, passage=16, answer=6)
+# One of each system.
+PHASES = tuple(replace(course.PHASES[number], share=0.5, shape=SHAPE) for number in (0, 3))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Passages in a compressed file, and a folder of questions."""
+    lines = [{"id": p.id, "title": p.title, "text": p.text} for p in some_passages()] * 1
+    rows = [
+        json.dumps(row | {"id": f"{row['id']}-{n}", "text": f"{row['text']} Page {n}."})
+        for n in range(20)
+        for row in lines
+    ]
+    with lzma.open(tmp_path / "text.jsonl.xz", "wt") as file:
+        file.write("\n".join(rows))
+    folder = tmp_path / "kilt"
+    folder.mkdir()
+    (folder / "corpus.jsonl").write_text("\n".join(rows))
+    asked = [
+        json.dumps(
+            {
+                "id": f"{part}{n}",
+                "input": f"who built the tower on page {n}",
+                "output": [{"answer": "Mirelda Voss", "provenance": [{"passage_id": f"p0-{n}"}]}],
+            }
+        )
+        for part in ("a", "b")
+        for n in range(20)
+    ]
+    for name in ("qa-train.jsonl", "qa-dev.jsonl"):
+        (folder / name).write_text("\n".join(asked))
+    return tmp_path
+
+
+@pytest.mark.once_on("tensorflow")
+def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
+    monkeypatch.setattr(questions, "HELD_ONE_IN", 4)
+    monkeypatch.setattr(course, "PHASES", PHASES)
+    monkeypatch.setattr(rank, "PHASES", PHASES)
+    monkeypatch.setattr(score, "PHASES", PHASES)
+    monkeypatch.setattr(course, "seconds_a_step", lambda *_: 1.0)
+    words = data / "words"
+    words.mkdir()
+    letters = [prefix + chr(code) for code in range(97, 123) for prefix in ("", "##")]
+    word_folder(words, 64, {word: number for number, word in enumerate(["[UNK]", *letters])})
+    run = data / "run"
+    command = [str(data / "text.jsonl.xz"), "--questions", str(data / "kilt")]
+    command += ["--output", str(run), "--words", str(words), "--hours", str(4 / 3600)]
+    command += ["--width", "64", "--heads", "1", "--intermediate", "64", "--layers", "2", "1", "1"]
+    command += ["--decoder-layers", "1", "--vocabulary-size", "500"]
+    assert recipe.main(command) == 0
+    kept = json.loads((run / "settings.json").read_text())
+    assert [phase["steps"] for phase in kept["plan"]] == [2, 2]
+    reader = gk.Glimmer.from_t5(str(run / "phase-2" / "t5"), "lumen", live_proportion=1 / 2)
+    assert reader.backbone.layer_counts["memory"] == 2
+    assert recipe.main([*command, "--seed", "2"]) == 2
+    assert "seed=1. Received: seed=2" in capsys.readouterr().err
+
+    # A run that is killed in its last phase ends where an unbroken one does.
+    whole = load_file(run / "phase-2" / "t5" / "model.safetensors")
+    for name in ("t5", "report.json", "checkpoints", "log.csv", "events"):
+        path = run / "phase-2" / name
+        path.rename(data / name)
+    assert recipe.main(command) == 0
+    again = load_file(run / "phase-2" / "t5" / "model.safetensors")
+    for name, tensor in whole.items():
+        np.testing.assert_array_equal(again[name], tensor)
+
+    monkeypatch.setattr(rank, "LENGTHS", (8, 16, 6))
+    monkeypatch.setattr(rank, "NUM_PASSAGES", 4)
+    ranked = ["--run", str(run), "--data", str(data / "kilt"), "--output", str(data / "ranked")]
+    assert rank.main([*ranked, "--hours", "1e-6", "--batch-size", "2"]) == 0
+    glimmer = gk.Glimmer.from_preset(str(data / "ranked" / "preset"))
+    assert glimmer.backbone.passage_prior
+    assert glimmer.backbone.layer_counts["stage A"] == 1
+    assert score.main(["--run", str(run), "--data", str(data / "kilt"), "--part", "dev"]) == 0
+    assert "qa" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--hours 0", "`--hours` must be over 0. Received: 0.0"),
+        ("--layers 0 1 1", "`--layers` must be at least 1 each. Received: [0, 1, 1]"),
+        ("--questions nowhere", "nowhere must be a file of passages or a folder as KILT's"),
+    ],
+)
+def test_bad_options(data, capsys, options, message):
+    output = data / "run"
+    assert (
+        recipe.main([str(data / "text.jsonl.xz"), "--output", str(output), *options.split()]) == 2
+    )
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert not output.exists()
