@@ -64,7 +64,8 @@ def main(argv=None):
     glimmer = gk.Glimmer.from_preset(args.preset)
     with tempfile.TemporaryDirectory() as temporary:
         store = encode_corpus(glimmer, corpus, Path(temporary) / "memory")
-        console.print(f"{store}: encoded once, {store.info()['bytes'] / 2**20:.1f} MiB")
+        size = store.info()["bytes"] / 2**20
+        console.print(f"{len(corpus)} passages, encoded once: {size:.1f} MiB of {store.dtype}")
         most = max(glimmer.backbone.num_selected or 1, min(NUM_PASSAGES, len(corpus)))
         reader = gk.Reader(glimmer, store, bm25_index(corpus), num_passages=most)
         answers = reader.ask([question for question, _ in questions])

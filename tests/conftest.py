@@ -124,9 +124,9 @@ def make_glimmer():
     import keras_hub
 
     import glimmer_keras as gk
+    from glimmer_keras.models.presets import bundled_vocabulary
 
-    vocabulary = Path(gk.__file__).parent / "presets/tiny_world/assets/tokenizer/vocabulary.spm"
-    tokenizer = keras_hub.models.T5Tokenizer(str(vocabulary))
+    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
 
     small = {
         "vocabulary_size": tokenizer.vocabulary_size(),

@@ -14,7 +14,7 @@ from glimmer_keras.models.hugging_face import export_to_transformers, from_huggi
 from glimmer_keras.models.hugging_face_directory import SETTINGS
 from glimmer_keras.models.inputs import check_preset_arguments
 from glimmer_keras.models.presets import PRESETS, preset_path
-from glimmer_keras.models.t5_weights import bundled_glimmer, from_t5
+from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import check_distillation, distil
 from glimmer_keras.optimizers.adafactor import Adafactor
 from glimmer_keras.utils.deprecated import warn_renamed
@@ -120,8 +120,6 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         folder = preset_path(preset)
         if (Path(folder) / SETTINGS).is_file():
             return cls.from_hugging_face(folder, load_weights=load_weights, **kwargs)
-        if preset in cls.presets:
-            return bundled_glimmer(cls, preset, load_weights, **kwargs)
         with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
 

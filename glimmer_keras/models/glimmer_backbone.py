@@ -201,29 +201,10 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             self.memory_encoder.trainable = False
 
         # === Config ===
-        self.vocabulary_size = vocabulary_size
-        self.num_layers = num_layers
-        self.num_heads = num_heads
-        self.hidden_dim = hidden_dim
-        self.intermediate_dim = intermediate_dim
-        self.key_value_dim = key_value_dim
-        self.num_decoder_layers = num_decoder_layers
-        self.live_proportion = live_proportion
-        self.rerank_proportion = rerank_proportion
-        self.num_selected = num_selected
-        self.question_in_decoder = question_in_decoder
-        self.reranker = reranker
-        self.score_pooling = score_pooling
-        self.passage_prior = passage_prior
-        self.train_memory = train_memory
-        self.dropout = dropout
+        given = locals()
+        for name in SETTINGS:
+            setattr(self, name, given[name])
         self.activation = get_activation(activation)
-        self.use_gated_activation = use_gated_activation
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.tie_embedding_weights = tie_embedding_weights
-        self.position_bias_stddev = position_bias_stddev
-        self.cross_attention_key_value_heads = cross_attention_key_value_heads
-        self.cross_attention_every = cross_attention_every
         self.split = split
 
         # === Functional model ===

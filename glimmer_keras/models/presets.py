@@ -1,7 +1,9 @@
-"""The presets that come with the package, by name."""
+"""The presets that come with the package, by name; each is a folder of `export_to_transformers`."""
 
 from pathlib import Path
 from typing import Any
+
+from glimmer_keras.models.hugging_face_directory import TOKENIZER
 
 FOLDER = Path(__file__).parent.parent / "presets"
 # As KerasHub lists its own: a name, and of it `metadata`.
@@ -10,24 +12,22 @@ PRESETS: dict[str, dict[str, Any]] = {
         "metadata": {
             "description": (
                 "T5.1.1 of 4 layers and width 64 that learned to read, copy and rank passages of "
-                "small invented worlds; for trials and tests"
+                "small invented worlds; for tests"
             ),
-            "params": 458240,
-            "path": "t5",
+            "params": 458496,
+            "path": "glimmer",
         },
     },
-}
-# As which its pretraining ended: arguments of `GlimmerBackbone` and `GlimmerPreprocessor`.
-BACKBONES: dict[str, dict[str, Any]] = {
-    "tiny_world": {
-        "live_proportion": 3 / 4,
-        "rerank_proportion": 2 / 3,
-        "num_selected": 2,
-        "dropout": 0.0,
+    "wikipedia_small": {
+        "metadata": {
+            "description": (
+                "GLIMMER of 7 encoder and 2 decoder layers and width 256 that learned to read "
+                "English in 90 minutes on two cores, from Wikipedia and questions of people"
+            ),
+            "params": 8132993,
+            "path": "glimmer",
+        },
     },
-}
-PREPROCESSORS: dict[str, dict[str, int]] = {
-    "tiny_world": {"question_length": 16, "passage_length": 64, "answer_length": 8},
 }
 
 
@@ -37,3 +37,8 @@ def preset_path(preset: str) -> str:
     A folder of that name in the working directory is not looked for, as with KerasHub's names.
     """
     return str(FOLDER / preset) if preset in PRESETS else preset
+
+
+def bundled_vocabulary(preset: str) -> Path:
+    """The SentencePiece file of a bundled preset."""
+    return FOLDER / preset / TOKENIZER

@@ -9,7 +9,7 @@ from keras import ops
 from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.hugging_face_directory import is_hugging_face
-from glimmer_keras.models.presets import BACKBONES, PREPROCESSORS, preset_path
+from glimmer_keras.models.presets import preset_path
 from glimmer_keras.models.sizes import system_arguments
 from glimmer_keras.models.t5_checkpoint import T5Checkpoint
 from glimmer_keras.models.t5_names import keras_hub_weights, named_weights
@@ -77,24 +77,6 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     if load_weights:
         copy_t5_weights(t5, backbone)
     return cls(backbone, preprocessor)
-
-
-def bundled_glimmer(cls, preset, load_weights=True, **kwargs):
-    """Make the GLIMMER as which the pretraining of a bundled T5 ended.
-
-    Args:
-        preset: string, a name of `Glimmer.presets`.
-        load_weights: bool. `False` gives fresh weights.
-        **kwargs: `dtype`, `name` and `trainable` of the backbone, and `preprocessor`.
-    """
-    if "preprocessor" in kwargs:
-        preprocessor = kwargs.pop("preprocessor")
-    else:
-        tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset_path(preset))
-        preprocessor = cls.preprocessor_cls(tokenizer, **PREPROCESSORS[preset])
-    t5, _ = _open(preset, load_weights, tokenizer=False)
-    settings = {**BACKBONES[preset], **kwargs}
-    return from_t5(cls, t5, preprocessor=preprocessor, load_weights=load_weights, **settings)
 
 
 def copy_t5_weights(t5, backbone):
@@ -211,15 +193,13 @@ def quiet_masks():
 
 def _open(path, load_weights, tokenizer):
     """The T5 at a path, an address or a preset name, and its tokenizer if it is asked for."""
+    path = preset_path(path)
     if is_hugging_face(path):
         t5 = T5Checkpoint(path)
         return t5, t5.tokenizer() if tokenizer else None
-    preset = preset_path(path)
     with quiet_masks():
-        t5 = keras_hub.models.T5Backbone.from_preset(preset, load_weights=load_weights)
-    if not tokenizer:
-        return t5, None
-    return t5, keras_hub.models.T5Tokenizer.from_preset(preset)
+        t5 = keras_hub.models.T5Backbone.from_preset(path, load_weights=load_weights)
+    return t5, keras_hub.models.T5Tokenizer.from_preset(path) if tokenizer else None
 
 
 def _sizes(t5):

@@ -101,7 +101,7 @@ def tables(scale: Scale) -> list[Comparison]:
             (against("Frozen memory", base.label, 69.0 - 69.8),),
             note="Frozen memory (`train_memory=False`) freezes the token embeddings too, as they "
             "are part of the memory. Where a T5 ties them to the language model head, as "
-            "`tiny_world` and those of recipes.pretraining.passages do, the head is frozen too.",
+            "`tiny_world` and those of recipes.pretraining do, the head is frozen too.",
         ),
         Comparison(
             "table3",

@@ -3,7 +3,7 @@
 from typing import Any
 
 PRETRAINED = (
-    "`tiny_world`, and every T5 of recipes.pretraining.passages, ends its own pretraining as "
+    "`tiny_world`, and every T5 of recipes.pretraining, ends its own pretraining as "
     "exactly the baseline's GLIMMER: live proportion 3/4, rerank proportion 2/3, two passages "
     "selected, temperature 0.1, direction lm_to_rank, all tasks at once; 15,000 steps of it, the "
     "others 500. With {steps:,} steps here, whatever differs from the baseline has more to learn "
@@ -12,7 +12,7 @@ PRETRAINED = (
     "Rows on a single task start from a model that was trained on several. The memory encoder was "
     "trained to make memory before it is frozen, unlike that of the paper's T5.1.1.",
     "The pretraining used which passage tells an answer: `tiny_world` in worlds of its own, "
-    "recipes.pretraining.passages by the passage that a sentence is from. No training here did.",
+    "recipes.pretraining by the passage that a sentence is from. No training here did.",
     "So the verdicts are on directions; the values hold for this start and so short a training.",
 )
 WORLD = (

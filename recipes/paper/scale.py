@@ -112,7 +112,7 @@ BASE = Scale(
     question_task="nq",
     least_difference=0.2,
 )
-# Files of your own, and a T5 of recipes.pretraining.passages, on a laptop.
+# Files of your own, and a T5 of recipes.pretraining, on a laptop.
 SMALL = replace(
     TINY,
     name="small",

@@ -14,7 +14,6 @@ import keras_hub
 import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Task, mixture
 from glimmer_keras.models.fingerprint import tokenizer_fingerprint
-from glimmer_keras.models.t5_weights import quiet_masks, to_t5
 from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.pipelines import tokenize
 from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
@@ -69,18 +68,16 @@ def shortened(phases: Sequence[Phase], shorten: int) -> list[Phase]:
     return [phase | {"steps": max(1, phase["steps"] // shorten)} for phase in phases]
 
 
-def pretrain(
-    command: str, output: Path, t5: keras_hub.models.T5Backbone, course: Course, **about: Any
-) -> None:
-    """Train a T5, and write its preset and a report.
+def pretrain(command: str, output: Path, start: gk.Glimmer, course: Course, **about: Any) -> None:
+    """Train a T5, and write the reader as which it ends, and a report.
 
-    Until that is done, `OUTPUT-run` keeps the settings, the presets of the phases that are done
+    Until that is done, `OUTPUT-run` keeps the settings, the readers of the phases that are done
     and the run of the one that is not; the same command goes on with it.
 
     Args:
         command: As the report tells it.
-        output: Folder of the preset.
-        t5: What to start from.
+        output: Folder, for `Glimmer.from_preset` and `Glimmer.from_t5`.
+        start: What to start from, as FiD.
         course: What to train it on.
         **about: More for the report.
 
@@ -92,7 +89,7 @@ def pretrain(
     run = output.with_name(f"{output.name}-run")
     settings = {
         "phases": {str(number): phase for number, phase in enumerate(course.phases, 1)},
-        "start": fingerprint(t5),
+        "start": fingerprint(start),
         "lengths": course.lengths,
         "seed": course.seed,
         "corpus": course.corpus.fingerprint,
@@ -104,40 +101,45 @@ def pretrain(
     write_file(file, json.dumps(settings, indent=1))
     folders = [run / f"phase-{number}" for number in range(1, len(course.phases) + 1)]
     done = sum((folder / "report.json").is_file() for folder in folders)
-    if done:
-        with quiet_masks():
-            t5 = keras_hub.models.T5Backbone.from_preset(str(folders[done - 1] / "t5"))
+    started = run / "start"
+    if not started.is_dir():
+        start.preprocessor = gk.GlimmerPreprocessor(course.tokenizer)
+        start.export_to_transformers(started)
     for number in range(done, len(folders)):
         phase, folder = course.phases[number], folders[number]
         keras.utils.set_random_seed(course.seed + number + 1)
         print(f"Phase {number + 1} of {len(folders)}: {phase}", flush=True)
-        t5, losses = train_phase(t5, course, phase, folder)
-        t5.save_to_preset(str(folder / "t5"))
+        before = folders[number - 1] / "reader" if number else started
+        reader, losses = train_phase(before, course, phase, folder)
+        if not (folder / "reader").is_dir():
+            reader.export_to_transformers(folder / "reader")
         write_file(folder / "report.json", json.dumps({**phase, "losses": losses}))
         shutil.rmtree(folder / "checkpoints")
     reports = [json.loads((folder / "report.json").read_text()) for folder in folders]
     command = f"KERAS_BACKEND={keras.backend.backend()} {command}"
-    about = {"command": command, "seed": course.seed, **about, "parameters": t5.count_params()}
+    reader = gk.Glimmer.from_hugging_face(folders[-1] / "reader")
+    parameters = reader.backbone.count_params()
+    about = {"command": command, "seed": course.seed, **about, "parameters": parameters}
     with new_folder(output, what="`--output`") as new:
-        t5.save_to_preset(new)
-        course.tokenizer.save_to_preset(new)
+        shutil.copytree(folders[-1] / "reader", new, dirs_exist_ok=True)
         write_file(new / "report.json", json.dumps({**about, "phases": reports}, indent=1) + "\n")
     shutil.rmtree(run)
 
 
-def fingerprint(t5: keras_hub.models.T5Backbone) -> str:
+def fingerprint(reader: gk.Glimmer) -> str:
     """Of the weights."""
     digest = hashlib.sha256()
-    for weight in t5.weights:
+    for weight in reader.weights:
         digest.update(keras.ops.convert_to_numpy(weight).tobytes())
     return digest.hexdigest()
 
 
 def train_phase(
-    t5: keras_hub.models.T5Backbone, course: Course, phase: Phase, folder: Path
-) -> tuple[keras_hub.models.T5Backbone, list[dict[str, float]]]:
-    """The T5 after a phase, and the means of its losses, stretch by stretch."""
-    reader = gk.Glimmer.from_t5(t5, phase["reader"], dropout=0.0, **READERS[phase["reader"]])
+    before: Path, course: Course, phase: Phase, folder: Path
+) -> tuple[gk.Glimmer, list[dict[str, float]]]:
+    """The reader after a phase, and the means of its losses, stretch by stretch."""
+    settings = READERS[phase["reader"]]
+    reader = gk.Glimmer.from_t5(str(before), phase["reader"], dropout=0.0, **settings)
     if phase["reader"] != "fid":  # T5 has one position bias for all layers.
         reader.backbone.memory_encoder.position_bias.trainable = False
         reader.backbone.live_position_bias.trainable = False
@@ -177,4 +179,4 @@ def train_phase(
     run.restore()
     if stopped_by := run.fit():
         raise KeyboardInterrupt(stopped_by)
-    return to_t5(reader.backbone), run.history()
+    return reader, run.history()

@@ -9,11 +9,14 @@ together from what was kept, on memory that is encoded once. Questions that pret
 are for tuning; --output gets a preset of the GLIMMER.
 """
 
+import io
 import json
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -38,6 +41,7 @@ from recipes.pretraining.course import PHASES, SECONDS_AT_RISK, Cosine, Sizes, r
 from recipes.pretraining.questions import split_task, training_tasks
 
 NUM_PASSAGES, NUM_SELECTED = 8, 2
+HELD = 100  # questions of each task to tune on
 LENGTHS = (32, 160, 16)
 RATE = (3e-3, 1e-4)
 STEPS_TIMED = 6
@@ -50,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder as KILT's")
     parser.add_argument("--output", type=Path, required=True, help="folder of this run")
     parser.add_argument("--hours", type=float, default=1.0, help="of training")
+    parser.add_argument("--limit", type=int, default=2000, help="questions of each task")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--weight", type=float, default=1.0, help="of distillation")
@@ -70,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = training_data(
         shared / "data",
         corpus,
-        [train for train, _ in parts if train],
-        [held for _, held in parts if held],
+        [sample(train, args.limit) for train, _ in parts if train],
+        [sample(held, HELD) for _, held in parts if held],
         NUM_PASSAGES,
         reader.preprocessor,
     )
@@ -133,9 +138,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     replace_preset(glimmer, args.output / "preset")
 
 
-def step_seconds(glimmer, batches):
-    import time
+def sample(task: Task, limit: int) -> Task:
+    """Some questions of a task, drawn by one seed."""
+    order = np.random.default_rng(0).permutation(len(task))
+    return task.select(np.sort(order[: max(1, limit)]))
 
+
+def step_seconds(glimmer: gk.Glimmer, batches: Any) -> float:
     times = []
     for batch in batches.take(STEPS_TIMED).as_numpy_iterator():
         start = time.perf_counter()
@@ -152,11 +161,12 @@ def likelihoods(
     folder.mkdir(parents=True, exist_ok=True)
     for part, tasks in (("held", data.dev_tokens), ("train", data.train_tokens)):
         for task in tasks:
-            file = folder / f"{part}-{task.name}.npy"
+            file = folder / f"{part}-{task.name}-{len(task)}.npy"
             if not file.is_file():
                 found = answer_likelihoods(reader, task, data.passages, 64, "sum")
-                np.save(folder / f".{file.name}", found)
-                (folder / f".{file.name}").rename(file)
+                content = io.BytesIO()
+                np.save(content, found)
+                write_file(file, content.getvalue())
             kept[part, task.name] = np.load(file)
     return kept
 

@@ -26,11 +26,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.retrieval import BM25Retriever
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining.phases import Course, check_options, pretrain, shortened
-from recipes.pretraining.starts import t5_of_sizes
 from recipes.pretraining.tokenizer import train_tokenizer
 from recipes.worlds.fictional_world import World, make_world, training_text
 
@@ -87,9 +87,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     pretrain(
         "python -m recipes.pretraining.tiny_world",
         args.output,
-        t5_of_sizes(SIZES, tokenizer.vocabulary_size()),
+        new_reader(tokenizer.vocabulary_size()),
         Course(tokenizer, corpus, tasks, shortened(PHASES, args.shorten), LENGTHS, SEED),
         world_seeds=WORLD_SEEDS,
+    )
+
+
+def new_reader(vocabulary_size: int) -> gk.Glimmer:
+    """Fresh weights, with sharper position biases than T5's: of a few layers each has to serve."""
+    return gk.Glimmer.from_size(
+        "tiny",
+        "fid",
+        vocabulary_size=vocabulary_size,
+        activation="gelu",
+        dropout=0.0,
+        tie_embedding_weights=True,
+        position_bias_stddev=2.0,
+        **SIZES,
     )
 
 

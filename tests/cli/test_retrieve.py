@@ -1,13 +1,12 @@
 import json
-from pathlib import Path
 
 import keras_hub
 import numpy as np
 import pytest
 
-import glimmer_keras as gk
 from glimmer_keras.data import read_corpus, read_retrieved, read_task
 from glimmer_keras.models import T5Encoder, TextEmbedder
+from glimmer_keras.models.presets import bundled_vocabulary
 from glimmer_keras.pipelines import TextVectors
 
 
@@ -88,8 +87,7 @@ def test_errors_are_one_line(glimmer, corpus, tasks, tmp_path, broken, line):
 
 
 def test_by_vectors_of_an_embedder(glimmer, corpus, tasks, tmp_path):
-    vocabulary = Path(gk.__file__).parent / "presets/tiny_world/assets/tokenizer/vocabulary.spm"
-    tokenizer = keras_hub.models.T5Tokenizer(str(vocabulary))
+    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
     encoder = T5Encoder(tokenizer.vocabulary_size(), 1, 2, 8, 8, 4)
     embedder = TextEmbedder(encoder, keras_hub.models.T5Preprocessor(tokenizer, 24))
     embedder.save_to_preset(str(tmp_path / "embedder"))

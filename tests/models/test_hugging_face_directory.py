@@ -1,4 +1,4 @@
-from pathlib import Path
+import json
 
 import huggingface_hub
 import numpy as np
@@ -31,9 +31,9 @@ def test_an_address_is_downloaded(t5, write_t5, monkeypatch):
 
 
 def test_presets_of_keras_hub_are_not_of_this_form(tmp_path):
-    tiny_world = Path(gk.__file__).parent / "presets" / "tiny_world"
-    assert not is_hugging_face(str(tiny_world))
+    (tmp_path / "config.json").write_text(json.dumps({"class_name": "T5Backbone", "config": {}}))
     assert not is_hugging_face(str(tmp_path))
+    assert not is_hugging_face(str(tmp_path / "nowhere"))
     assert not is_hugging_face("t5_1.1_base")
 
 

@@ -1,22 +1,23 @@
-import json
+import math
 
 import numpy as np
 import pytest
 
 import glimmer_keras as gk
-from glimmer_keras.models import t5_weights
-from glimmer_keras.models.presets import BACKBONES, FOLDER, PREPROCESSORS, PRESETS, preset_path
+from glimmer_keras.models.presets import FOLDER, PRESETS, bundled_vocabulary, preset_path
+from glimmer_keras.models.tensor_files import TensorFiles
 
 PASSAGES = ["Mirelda Voss: Voss later settled in Torvik.", "Arvel: The river."]
 
 
 def test_every_bundled_folder_is_listed_with_its_size():
     assert {path.name for path in FOLDER.iterdir()} == set(gk.Glimmer.presets) == set(PRESETS)
-    assert set(PRESETS) == set(BACKBONES) == set(PREPROCESSORS)
     for name, preset in gk.Glimmer.presets.items():
-        written = json.loads((FOLDER / name / "metadata.json").read_text(encoding="utf-8"))
-        assert preset["metadata"]["params"] == written["parameter_count"]
-        assert preset["metadata"]["path"] == "t5"
+        stem = "model" if (FOLDER / name / "model.safetensors").is_file() else "glimmer"
+        shapes = TensorFiles(FOLDER / name, stem).shapes.values()
+        assert preset["metadata"]["params"] == sum(math.prod(shape) for shape in shapes)
+        assert preset["metadata"]["path"] == "glimmer"
+        assert bundled_vocabulary(name).is_file()
 
 
 def test_a_name_is_a_folder_and_all_else_stays():
@@ -36,15 +37,25 @@ def test_a_bundled_name_gives_a_glimmer_that_answers():
     assert bundled.generate(texts)["answers"] == "Torvik"
 
 
-def test_arguments_are_those_of_any_preset(t5, monkeypatch):
+def test_arguments_are_those_of_any_preset():
     with pytest.raises(ValueError, match="Received: .'num_selected'"):
         gk.Glimmer.from_preset("tiny_world", num_selected=1)
-    opened = []
-    monkeypatch.setattr(t5_weights, "_open", lambda *args, **kw: opened.append(args) or (t5, None))
     settings = {"dtype": "bfloat16", "name": "named", "preprocessor": None}
-    model = gk.Glimmer.from_preset("tiny_world", load_weights=False, **settings)
-    assert opened == [("tiny_world", False)]
-    assert (model.preprocessor, model.backbone.name) == (None, "named")
-    assert model.backbone.dtype_policy.name == "bfloat16"
-    embeddings = np.asarray(t5.token_embedding.embeddings)
-    assert not np.allclose(np.asarray(model.backbone.token_embedding.embeddings), embeddings)
+    fresh = gk.Glimmer.from_preset("tiny_world", load_weights=False, **settings)
+    assert (fresh.preprocessor, fresh.backbone.name) == (None, "named")
+    assert fresh.backbone.dtype_policy.name == "bfloat16"
+    loaded = gk.Glimmer.from_preset("tiny_world")
+    one, other = (
+        np.asarray(model.backbone.token_embedding.embeddings, "float32")
+        for model in (fresh, loaded)
+    )
+    assert one.std() > 0.5
+    assert not np.allclose(one, other, atol=0.1)
+
+
+def test_a_folder_of_export_to_transformers_is_a_preset(tmp_path):
+    written = gk.Glimmer.from_preset("tiny_world")
+    written.export_to_transformers(tmp_path / "mine")
+    loaded = gk.Glimmer.from_preset(str(tmp_path / "mine"))
+    for one, other in zip(written.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))

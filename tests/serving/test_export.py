@@ -259,3 +259,21 @@ def test_beams_and_no_scorer(make_model, tokens):
     fid.compile(run_eagerly=True, sampler=keras_hub.samplers.BeamSampler(num_beams=3))
     inputs = fid.preprocessor.generate_preprocess(tokens)
     np.testing.assert_array_equal(reply["answer_token_ids"], generated(fid, inputs)[0])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traced in this process")
+def test_a_prior_of_the_passages_is_one_more_input(make_model, tokens):
+    model = make_model(passage_prior=True)
+    signatures = core_signatures(model, Settings.of(model), None)
+    taking = {name for name, s in signatures.items() if "passage_prior" in s.inputs}
+    assert taking == set(signatures) - {"encode_memory"}
+    prior = np.zeros((len(tokens["question_token_ids"]), 4), "float32")
+    prior[:, 1] = 50.0
+    inputs = tokens | {"passage_prior": prior}
+    with core_ops():
+        reply = signatures["answer_from_tokens"].run(
+            {key: tf.constant(value) for key, value in inputs.items()}
+        )
+    np.testing.assert_array_equal(reply["selected_passages"][:, 0], 1)
+    token_ids, _, _ = generated(model, model.preprocessor.generate_preprocess(inputs))
+    np.testing.assert_array_equal(reply["answer_token_ids"], token_ids)

@@ -1,22 +1,21 @@
 import shutil
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import yaml
 
-import glimmer_keras
 from glimmer_keras import Glimmer
 from glimmer_keras.cli.main import main
 from glimmer_keras.data import read_folder
+from glimmer_keras.models.presets import bundled_vocabulary
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.pipelines import bm25_index, write_retrieved
 from glimmer_keras.training import ReaderRun, TrainingConfig
 from glimmer_keras.training.reader_parts import make_model, named_size, read_data
 from recipes.worlds.fictional_world import make_world, write_world
 
-TOKENIZER = Path(glimmer_keras.__file__).parent / "presets/tiny_world/assets/tokenizer"
+TOKENIZER = bundled_vocabulary("tiny_world")
 MICRO = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 1, "hidden_dim": 4}
 MICRO |= {"intermediate_dim": 4, "key_value_dim": 4}
 
@@ -38,7 +37,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def file(world, tmp_path_factory):
     settings = {"live_proportion": "1/2", "rerank_proportion": "1/4", "num_selected": 1}
-    model = {"size": "tiny", "tokenizer": str(TOKENIZER / "vocabulary.spm")}
+    model = {"size": "tiny", "tokenizer": str(TOKENIZER)}
     model |= {"settings": {**settings, "dropout": 0.3}}
     model |= {"question_length": 12, "passage_length": 24, "answer_length": 4}
     data = {"folder": str(world), "tasks": {"qa": 1, "verify": 3}, "num_passages": 3}

@@ -12,17 +12,16 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import yaml
 
-import glimmer_keras
 from glimmer_keras import Glimmer
 from glimmer_keras.cli.main import main
 from glimmer_keras.distribution.hosts import first_host_first, from_hosts, hosts
+from glimmer_keras.models.presets import bundled_vocabulary
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.training import ReaderRun
 from glimmer_keras.training.step_callback import StepCallback
@@ -32,7 +31,7 @@ from tests import checkpoint_arrays
 pytestmark = pytest.mark.slow  # five processes, each of which compiles
 
 BACKEND = keras.backend.backend()
-TOKENIZER = Path(glimmer_keras.__file__).parent / "presets/tiny_world/assets/tokenizer"
+TOKENIZER = bundled_vocabulary("tiny_world")
 MICRO = {"num_layers": 2, "num_decoder_layers": 1, "num_heads": 4, "hidden_dim": 8}
 MICRO |= {"intermediate_dim": 8, "key_value_dim": 2}
 HOSTS, STEPS, STOP = 2, 8, 1
@@ -133,7 +132,7 @@ def file(tmp_path_factory):
     world = tmp_path_factory.mktemp("world")
     write_world(make_world(0, people=10, places=10, works=10), world)
     settings = {"live_proportion": "1/2", "rerank_proportion": "1/4", "num_selected": 1}
-    model = {"size": "tiny", "tokenizer": str(TOKENIZER / "vocabulary.spm")}
+    model = {"size": "tiny", "tokenizer": str(TOKENIZER)}
     model |= {"settings": {**settings, "dropout": 0.0, "vocabulary_size": 992}}
     model |= {"question_length": 12, "passage_length": 24, "answer_length": 4}
     data = {"folder": str(world), "tasks": ["qa", "verify"], "num_passages": 3, "dev_limit": 8}

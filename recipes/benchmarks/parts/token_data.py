@@ -20,13 +20,13 @@ from glimmer_keras.data import (
     TokenizedTask,
     mixture,
 )
-from glimmer_keras.models.presets import preset_path
+from glimmer_keras.models.presets import bundled_vocabulary
 from glimmer_keras.pipelines import tokenize
 
 
 def make_preprocessor(options: argparse.Namespace) -> GlimmerPreprocessor:
     """Make one with the tokenizer of the tiny world, as which one it is changes no speed."""
-    tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset_path("tiny_world"))
+    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
     lengths = options.question_length, options.passage_length, options.answer_length
     return GlimmerPreprocessor(tokenizer, *lengths, options.k)
 

@@ -14,7 +14,7 @@ from keras import ops
 
 from glimmer_keras import Glimmer, GlimmerPreprocessor
 from glimmer_keras.data import mixture
-from glimmer_keras.models.presets import preset_path
+from glimmer_keras.models.presets import bundled_vocabulary
 from glimmer_keras.pipelines import tokenize
 from recipes.benchmarks.processes import be_part, resident
 from recipes.worlds.tasks import world_tasks
@@ -71,7 +71,7 @@ def batch_seconds(batch: int, options: argparse.Namespace) -> list[float]:
     corpus, tasks, _ = world_tasks(seed=0, people=200)
     rng = np.random.default_rng(0)
     tasks = [t.with_retrieved(rng.integers(len(corpus), size=(len(t), options.k))) for t in tasks]
-    tokenizer = keras_hub.models.T5Tokenizer.from_preset(preset_path("tiny_world"))
+    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
     passage = options.passage_length - options.question_length
     lengths = (options.question_length, passage, options.answer_length)
     tokens, passages = tokenize(tasks, corpus, GlimmerPreprocessor(tokenizer, *lengths))

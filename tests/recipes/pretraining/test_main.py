@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 import glimmer_keras as gk
 from recipes.pretraining import __main__ as recipe
-from recipes.pretraining import course, questions, rank, score
+from recipes.pretraining import course, questions, rank, score, ship
 from recipes.pretraining.stream import Shape
 from tests.recipes.pretraining.conftest import some_passages
 from tests.recipes.pretraining.test_words import folder as word_folder
@@ -89,6 +89,12 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     glimmer = gk.Glimmer.from_preset(str(data / "ranked" / "preset"))
     assert glimmer.backbone.passage_prior
     assert glimmer.backbone.layer_counts["stage A"] == 1
+    shipped = data / "shipped"
+    assert ship.main(["--preset", str(data / "ranked" / "preset"), "--output", str(shipped)]) == 0
+    light = gk.Glimmer.from_preset(str(shipped))
+    assert light.backbone.dtype_policy.name == "float32"
+    for ours, theirs in zip(light.weights, glimmer.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-3, atol=1e-6)
     assert score.main(["--run", str(run), "--data", str(data / "kilt"), "--part", "dev"]) == 0
     assert "qa" in capsys.readouterr().out
 

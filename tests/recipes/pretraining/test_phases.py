@@ -3,17 +3,15 @@ import shutil
 import signal
 from types import SimpleNamespace
 
-import h5py
 import keras
-import keras_hub
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.training import TrainingRun
-from recipes.pretraining import phases
+from recipes.pretraining import phases, tiny_world
 from recipes.pretraining.phases import Course, pretrain, shortened
-from recipes.pretraining.starts import t5_of_sizes
 from recipes.pretraining.tokenizer import train_tokenizer
 
 TOWNS = ("Torvik", "Dunvale", "Almere", "Bresk")
@@ -36,32 +34,25 @@ def learn():
     tokenizer = train_tokenizer(texts, 60)
 
     keras.utils.set_random_seed(0)
-    started = t5_of_sizes(SIZES, tokenizer.vocabulary_size())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tiny_world, "SIZES", SIZES)
+        started = tiny_world.new_reader(tokenizer.vocabulary_size())
 
-    def run(output, phases=PHASES, seed=1, corpus=corpus, t5=started):
+    def run(output, phases=PHASES, seed=1, corpus=corpus, start=started):
         lengths = {"question_length": 8, "passage_length": 16}
         course = Course(tokenizer, corpus, tasks, phases, lengths, seed)
-        pretrain("", output, t5, course, about="towns")
+        pretrain("", output, start, course, about="towns")
 
     return run
 
 
-def interrupted(*_):
+def interrupted(*_, **__):
     raise KeyboardInterrupt
 
 
-def weights(preset):
+def weights(folder):
     """Of the file, by name."""
-    arrays = {}
-
-    def keep(name, item):
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
-
-    with h5py.File(preset / "model.weights.h5") as file:
-        file.visititems(keep)
-    assert arrays
-    return arrays
+    return load_file(folder / "model.safetensors")
 
 
 @pytest.mark.once_on("tensorflow")
@@ -83,7 +74,7 @@ def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path / "stopped")
     assert not (tmp_path / "stopped").exists()
-    assert (tmp_path / "stopped-run" / "phase-1" / "t5").is_dir()
+    assert (tmp_path / "stopped-run" / "phase-1" / "reader").is_dir()
     shutil.copytree(tmp_path / "stopped-run", tmp_path / "unbroken-run")
     shutil.rmtree(tmp_path / "unbroken-run" / "phase-2")
     learn(tmp_path / "unbroken")
@@ -95,12 +86,12 @@ def test_a_stopped_run_goes_on(learn, tmp_path, monkeypatch, eager):
         ({"phases": PHASES[:1]}, "has phases.2.reader='glimmer'"),
         ({"seed": 2}, "has seed=1. Received: seed=2"),
         ({"corpus": Corpus([Passage("0", "", "Torvik lies.")])}, "has corpus="),
-        ({"t5": SimpleNamespace(weights=[np.zeros(2)])}, "has start="),
+        ({"start": SimpleNamespace(weights=[np.zeros(2)])}, "has start="),
     ):
         with pytest.raises(ValueError, match=message):
             learn(tmp_path / "stopped", **changed)
     with monkeypatch.context() as patched:
-        patched.setattr(keras_hub.models.T5Tokenizer, "save_to_preset", interrupted)
+        patched.setattr(phases.shutil, "copytree", interrupted)
         with pytest.raises(KeyboardInterrupt):
             learn(tmp_path / "stopped")
     assert not (tmp_path / "stopped").exists()
