@@ -126,7 +126,7 @@ def make_glimmer():
     import glimmer_keras as gk
     from glimmer_keras.models.presets import bundled_vocabulary
 
-    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
+    tokenizer = keras_hub.models.T5Tokenizer(bundled_vocabulary("tiny_world").read_bytes())
 
     small = {
         "vocabulary_size": tokenizer.vocabulary_size(),

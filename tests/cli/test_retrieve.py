@@ -87,7 +87,7 @@ def test_errors_are_one_line(glimmer, corpus, tasks, tmp_path, broken, line):
 
 
 def test_by_vectors_of_an_embedder(glimmer, corpus, tasks, tmp_path):
-    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
+    tokenizer = keras_hub.models.T5Tokenizer(bundled_vocabulary("tiny_world").read_bytes())
     encoder = T5Encoder(tokenizer.vocabulary_size(), 1, 2, 8, 8, 4)
     embedder = TextEmbedder(encoder, keras_hub.models.T5Preprocessor(tokenizer, 24))
     embedder.save_to_preset(str(tmp_path / "embedder"))

@@ -26,7 +26,7 @@ from glimmer_keras.pipelines import tokenize
 
 def make_preprocessor(options: argparse.Namespace) -> GlimmerPreprocessor:
     """Make one with the tokenizer of the tiny world, as which one it is changes no speed."""
-    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
+    tokenizer = keras_hub.models.T5Tokenizer(bundled_vocabulary("tiny_world").read_bytes())
     lengths = options.question_length, options.passage_length, options.answer_length
     return GlimmerPreprocessor(tokenizer, *lengths, options.k)
 

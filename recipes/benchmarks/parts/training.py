@@ -71,7 +71,7 @@ def batch_seconds(batch: int, options: argparse.Namespace) -> list[float]:
     corpus, tasks, _ = world_tasks(seed=0, people=200)
     rng = np.random.default_rng(0)
     tasks = [t.with_retrieved(rng.integers(len(corpus), size=(len(t), options.k))) for t in tasks]
-    tokenizer = keras_hub.models.T5Tokenizer(str(bundled_vocabulary("tiny_world")))
+    tokenizer = keras_hub.models.T5Tokenizer(bundled_vocabulary("tiny_world").read_bytes())
     passage = options.passage_length - options.question_length
     lengths = (options.question_length, passage, options.answer_length)
     tokens, passages = tokenize(tasks, corpus, GlimmerPreprocessor(tokenizer, *lengths))
