@@ -1,9 +1,11 @@
 """Batches of texts and the passages that they go with, for an encoder of both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from recipes.pretraining.endless import endless
 
 QUESTION_LENGTH, PASSAGE_LENGTH = 32, 128
 END = 1  # T5's end of a text
@@ -50,21 +52,7 @@ class PairBatches:
 
     def start_at(self, step: int) -> Any:
         """A `tf.data.Dataset` of the batches from a step on, without end."""
-        import tensorflow as tf
-
-        def batches() -> Iterator[Any]:
-            number = step
-            while True:
-                yield self.batch(number)
-                number += 1
-
-        inputs, labels = self.batch(step)
-        signature = (
-            {name: tf.TensorSpec(ids.shape, ids.dtype) for name, ids in inputs.items()},
-            tf.TensorSpec(labels.shape, labels.dtype),
-        )
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-        return dataset.prefetch(2)
+        return endless(self.batch, step)
 
 
 def piece_and_rest(tokens: list[int], rng: np.random.Generator) -> tuple[list[int], list[int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from glimmer_keras.data.padding import padding_mask, shift_right
+from recipes.pretraining.endless import endless
 from recipes.pretraining.examples import END, Examples, Ids
 from recipes.pretraining.questions import Questions
 
@@ -80,18 +80,7 @@ class Stream:
 
     def start_at(self, step: int) -> Any:
         """A `tf.data.Dataset` of the batches from a step on, without end."""
-        import tensorflow as tf
-
-        def batches() -> Iterator[Any]:
-            number = step
-            while True:
-                yield self.batch(number)
-                number += 1
-
-        signature = tf.nest.map_structure(
-            lambda array: tf.TensorSpec(array.shape, array.dtype), self.batch(step)
-        )
-        return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(4)
+        return endless(self.batch, step)
 
 
 def padded(rows: tuple[Ids, ...], length: int, ended: bool = True) -> tuple[np.ndarray, np.ndarray]:
