@@ -91,8 +91,10 @@ def run(args: argparse.Namespace) -> int:
 
 def weights_time(preset: str) -> int | None:
     """Give the time when the weights in a folder were written, in nanoseconds."""
-    weights = Path(preset) / "model.weights.h5"
-    return weights.stat().st_mtime_ns if weights.exists() else None
+    weights = [
+        file for form in ("*.weights.h5", "*.safetensors") for file in Path(preset).glob(form)
+    ]
+    return max((file.stat().st_mtime_ns for file in weights), default=None)
 
 
 def typed_questions() -> Iterator[str]:

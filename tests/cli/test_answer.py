@@ -5,6 +5,7 @@ import pytest
 
 import glimmer_keras as gk
 from glimmer_keras import pipelines
+from glimmer_keras.cli.answer import weights_time
 from glimmer_keras.cli.main import main
 from glimmer_keras.data import read_corpus, read_task
 
@@ -127,3 +128,10 @@ def test_errors_are_one_line(files, run, arguments, message):
     assert (status, said) == (1, "")
     assert message in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "glimmer.safetensors"])
+def test_weights_that_are_written_again_are_told_apart(tmp_path, name):
+    assert weights_time(str(tmp_path)) is None
+    (tmp_path / name).write_bytes(b"")
+    assert weights_time(str(tmp_path)) == (tmp_path / name).stat().st_mtime_ns
