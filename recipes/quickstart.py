@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 if not __package__:  # It is run by its path, and Python looks beside it.
@@ -93,19 +94,20 @@ def made_questions(corpus: Corpus, number: int) -> list[tuple[str, tuple[str, ..
     return random.Random(0).sample(found, min(number, len(found)))
 
 
-def show(console: Console, answer: gk.Answer, expected: tuple[str, ...]) -> bool:
+def show(console: Console, answer: gk.Answer, expected: Sequence[str]) -> bool:
     """Print an answer; gives whether other passages were read than BM25's first."""
-    console.print(f"\n[bold]{answer.question}[/bold]", highlight=False)
-    console.print(f"  {answer.text}   (expected: {expected[0]})", highlight=False)
+
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, markup=False, highlight=False)
+
+    line(f"\n{answer.question}", "bold")
+    line(f"  {answer.text}   (expected: {', '.join(expected)})")
     for passage in answer.selected:
-        console.print(
-            f"  {passage.score:6.2f}  BM25 rank {passage.retrieval_rank}  {passage.content}",
-            highlight=False,
-        )
+        line(f"  {passage.score:6.2f}  BM25 rank {passage.retrieval_rank}  {passage.content}")
     passed = [p for p in answer.passages if p.retrieval_rank <= len(answer.selected)]
     passed = [p for p in passed if not p.selected]
     for passage in passed:
-        console.print(f"  not read: BM25 rank {passage.retrieval_rank}  {passage.title}")
+        line(f"  not read: BM25 rank {passage.retrieval_rank}  {passage.title}")
     return bool(passed)
 
 

@@ -95,6 +95,18 @@ class TokenizedTask(TaskBase):
         task.likelihoods = likelihoods
         return task
 
+    def with_retrieved(self, rows: np.ndarray) -> Self:
+        """Make the same task with other retrieved rows `(examples, passages)`.
+
+        Likelihoods stay with it where the rows are the first of those that they are of.
+        """
+        task = super().with_retrieved(rows)
+        if self.likelihoods is not None:
+            columns = np.shape(rows)[1]
+            same = np.array_equal(self.rows(slice(None))[:, :columns], rows)
+            task.likelihoods = self.likelihoods[:, :columns] if same else None
+        return task
+
     def batch(self, indices: np.ndarray, answers: np.ndarray, corpus: PassageInputs) -> Triple:
         """Put a batch together as the model trains on it.
 

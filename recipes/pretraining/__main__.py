@@ -7,6 +7,7 @@ answers are names and numbers, some to be answered from another passage of the a
 claims, questions in broken English. --questions gives folders in the shape of KILT whose training
 questions are mixed in, more and more of them; one passage in twenty is held out with its questions.
 It begins with short windows round the answer, 48 tokens, then 96, and ends with whole passages.
+--start goes on from what another run came to, and leaves out the phases with the shortest.
 
 --hours is turned into steps when it starts, by the speed of this machine; settings.json keeps them,
 so that the same command goes on with a run that was stopped, losing five minutes at most.
@@ -34,10 +35,11 @@ from glimmer_keras.training import keep_freed_memory
 from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining import course
-from recipes.pretraining.course import Sizes, compiled, mixed, new_reader, reader_of
+from recipes.pretraining.course import compiled, mixed
 from recipes.pretraining.examples import SYMBOLS, Examples
 from recipes.pretraining.grow import grow
 from recipes.pretraining.questions import prepare_questions, read_questions
+from recipes.pretraining.reader import Sizes, new_reader, reader_of
 from recipes.pretraining.stream import Stream
 from recipes.pretraining.text import Text, prepare
 from recipes.pretraining.tokenizer import train_tokenizer
@@ -61,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     kept = json.loads(file.read_text()) if file.is_file() else None
     if kept is not None:
         check_settings(file, kept["settings"], settings)
+    if args.start and not (output / "spiece.model").is_file():
+        write_file(output / "spiece.model", (args.start / "spiece.model").read_bytes())
     tokenizer = vocabulary(output / "spiece.model", args.text, args.vocabulary_size)
     if not (output / "text").is_dir():
         prepare(output / "text", passages_of(args.text), tokenizer.proto, settings)
@@ -78,8 +82,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         tuple(args.layers),
         args.decoder_layers,
     )
+    if args.start:
+        sizes.check(args.start)
     shallow = FIRST_MEMORY + sum(sizes.layers[1:])
-    phases = course.PHASES
+    phases = course.phases_from(args.start)
 
     def stream(number: int, steps: int) -> Stream:
         phase = phases[number]
@@ -89,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     def start(number: int) -> gk.Glimmer:
         """The reader of a phase as it begins."""
         system = phases[number].system
+        if number == 0 and args.start:
+            return reader_of(args.start, system, sizes, args.dtype)
         if number == 0:
             reader = new_reader(sizes, shallow, args.dtype, args.seed)
             if args.words:
@@ -112,9 +120,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             reader = compiled(
                 new_reader(sizes, layers, args.dtype, args.seed), phase, STEPS_PLANNED
             )
-            seconds = course.seconds_a_step(reader, stream(number, STEPS_PLANNED))
+            seconds = course.seconds_a_step(
+                reader, map(stream(number, STEPS_PLANNED).batch, itertools.count())
+            )
             steps = max(1, int(3600 * args.hours * phase.share / seconds))
-            plan.append({"steps": steps, "seconds": seconds})
+            plan.append({"system": phase.system, "steps": steps, "seconds": seconds})
             print(f"Phase {number + 1}: {steps} steps of {seconds:.3f} s", flush=True)
         kept = {"settings": settings, "sizes": asdict(sizes), "plan": plan}
         write_file(file, json.dumps(kept, indent=1))
@@ -135,6 +145,7 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--hours", type=float, default=4.0, help="of training")
     parser.add_argument("--questions", type=Path, nargs="*", default=[], help="folders as KILT's")
     parser.add_argument("--words", type=Path, help="folder of a BERT whose embeddings start ours")
+    parser.add_argument("--start", type=Path, help="phase-N/t5 of a run of the same sizes")
     parser.add_argument("--vocabulary-size", type=int, default=VOCABULARY_SIZE)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--heads", type=int, default=4, help="of 64 each")
@@ -150,6 +161,8 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
         raise ValueError(f"`--hours` must be over 0. Received: {args.hours}")
     if min(args.layers) < 1:
         raise ValueError(f"`--layers` must be at least 1 each. Received: {args.layers}")
+    if args.start and not (args.start / "spiece.model").is_file():
+        raise FileNotFoundError(f"`--start` must be a T5 of a run. Received: {args.start}")
     for path in (*args.text, *args.questions):
         if not path.exists():
             raise FileNotFoundError(f"{path} must be a file of passages or a folder as KILT's")
@@ -161,7 +174,7 @@ def settings_of(args: Namespace) -> dict[str, Any]:
     settings = {name: value for name, value in vars(args).items() if name != "output"}
     paths = ("text", "questions")
     settings |= {name: [str(path) for path in settings[name]] for name in paths}
-    return settings | {"words": args.words and str(args.words)}
+    return settings | {name: settings[name] and str(settings[name]) for name in ("words", "start")}
 
 
 def passages_of(paths: Sequence[Path]) -> Iterator[Passage]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ PHASES = (
             "ask": (0.05, 0.05),
             "slot": (0.04, 0.03),
             "claim": (0.06, 0.07),
+            "mend": (0.03, 0.06),
         },
         (0.3, 0.45),
     ),
@@ -86,7 +88,8 @@ PHASES = (
             "recur": (0.15, 0.1),
             "ask": (0.05, 0.03),
             "slot": (0.03, 0.02),
-            "claim": (0.07, 0.05),
+            "claim": (0.1, 0.08),
+            "mend": (0.06, 0.04),
         },
         (0.44, 0.66),
     ),
@@ -101,35 +104,12 @@ PHASES = (
             "recur": (0.08, 0.05),
             "ask": (0.03, 0.0),
             "slot": (0.02, 0.0),
-            "claim": (0.05, 0.03),
+            "claim": (0.08, 0.04),
+            "mend": (0.04, 0.02),
         },
         (0.7, 0.87),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Of a reader: see `GlimmerBackbone`. Layers are those of memory, before and after scores."""
-
-    vocabulary_size: int
-    hidden_dim: int = 256
-    num_heads: int = 4
-    intermediate_dim: int = 768
-    layers: tuple[int, int, int] = (4, 2, 1)
-    num_decoder_layers: int = 2
-
-    @property
-    def num_layers(self) -> int:
-        return sum(self.layers)
-
-    @property
-    def live_proportion(self) -> float:
-        return sum(self.layers[1:]) / self.num_layers
-
-    @property
-    def rerank_proportion(self) -> float:
-        return self.layers[1] / sum(self.layers[1:])
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras.recipes")
@@ -150,6 +130,13 @@ class Cosine(keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in ("first", "last", "steps", "warmup")}
 
 
+def phases_from(start: Path | None) -> list[Phase]:
+    """What is to be done: all, or after a start those with memory, in all of the time."""
+    phases = [phase for phase in PHASES if start is None or phase.system != "fid"]
+    share = sum(phase.share for phase in phases)
+    return [replace(phase, share=phase.share / share) for phase in phases]
+
+
 def mixed(phase: Phase, tasks: Mapping[str, int]) -> Weights:
     """The weights of a phase, those of questions split by the square roots of their numbers."""
     roots = {name: size**0.5 for name, size in tasks.items()}
@@ -161,48 +148,16 @@ def mixed(phase: Phase, tasks: Mapping[str, int]) -> Weights:
     return phase.tasks | asked
 
 
-def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> gk.Glimmer:
-    """A reader with fresh weights, and sharper position biases than T5's."""
-    keras.utils.set_random_seed(seed)
-    return gk.Glimmer.from_size(
-        "tiny",
-        "fid",
-        vocabulary_size=sizes.vocabulary_size,
-        num_layers=num_layers,
-        num_heads=sizes.num_heads,
-        hidden_dim=sizes.hidden_dim,
-        intermediate_dim=sizes.intermediate_dim,
-        num_decoder_layers=sizes.num_decoder_layers,
-        dropout=0.0,
-        tie_embedding_weights=True,
-        position_bias_stddev=2.0,
-        dtype=dtype,
-    )
-
-
-def reader_of(folder: Path, system: str, sizes: Sizes, dtype: str | None) -> gk.Glimmer:
-    """A phase's reader, of what the phase before it left."""
-    settings: dict[str, Any] = {"dropout": 0.0, "dtype": dtype}
-    if system != "fid":
-        settings["live_proportion"] = sizes.live_proportion
-    reader = gk.Glimmer.from_t5(str(folder), system, **settings)
-    if system != "fid":  # T5 has one position bias for all layers.
-        reader.backbone.memory_encoder.position_bias.trainable = False
-        reader.backbone.live_position_bias.trainable = False
-    return reader
-
-
 def compiled(reader: gk.Glimmer, phase: Phase, steps: int, jit: Any = "auto") -> gk.Glimmer:
     warmup = min(WARMUP_STEPS, max(1, steps // 2))
     reader.compile(Adafactor(Cosine(*phase.rate, steps, warmup)), jit_compile=jit)
     return reader
 
 
-def seconds_a_step(reader: gk.Glimmer, stream: Stream) -> float:
-    """The median of a few steps, of a reader that is thrown away."""
+def seconds_a_step(reader: gk.Glimmer, batches: Iterator[Any]) -> float:
+    """The median of a few steps, of a compiled reader that is thrown away."""
     times = []
-    for number in range(STEPS_TIMED + 1):
-        batch = stream.batch(number)
+    for batch in itertools.islice(batches, STEPS_TIMED + 1):
         start = time.perf_counter()
         reader.train_on_batch(*batch)
         times.append(time.perf_counter() - start)

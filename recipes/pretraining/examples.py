@@ -59,6 +59,7 @@ class Examples:
             "recur": self.recur,
             "slot": self.slot,
             "claim": self.claim,
+            "mend": self.mend,
             "ask": self.ask,
         }
 
@@ -153,6 +154,17 @@ class Examples:
         question = self.thinned(rng, before) + said + self.thinned(rng, after)
         return question, self.window(rng, tokens, row, start, end, size), label
 
+    def mend(self, rng: Random, row: int, size: int) -> Example | None:
+        """A claim that has another name or number, and what should stand in its place."""
+        if (span := self.span(rng, row)) is None:
+            return None
+        tokens, start, end = span
+        before, after = self.around(row, tokens, start, end)
+        if (said := self.other(rng, row, tokens[start:end], before + after)) is None:
+            return None
+        question = self.blank + self.thinned(rng, before) + said + self.thinned(rng, after)
+        return question, self.window(rng, tokens, row, start, end, size), tokens[start:end]
+
     def ask(self, rng: Random, row: int, size: int) -> Example | None:
         """A question in broken English: a word that asks, and the rest of the sentence."""
         if (span := self.span(rng, row)) is None:
@@ -182,10 +194,10 @@ class Examples:
         return self.text.passage(row), start, end
 
     def other(self, rng: Random, row: int, said: Ids, context: Ids) -> Ids | None:
-        """Another span of the same kind, of the same passage if it has one."""
+        """Another span of the same kind, half of the time of the same passage if it has one."""
+        tries_near = rng.choice((0, TRIES // 2))
         for number in range(TRIES):
-            near = row if number < TRIES // 2 else rng.randrange(len(self.text))
-            found = self.span(rng, near)
+            found = self.span(rng, row if number < tries_near else rng.randrange(len(self.text)))
             if found is None:
                 continue
             words = found[0][found[1] : found[2]]

@@ -18,6 +18,7 @@ from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.pipelines import tokenize
 from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
 from glimmer_keras.utils.files import new_folder, write_file
+from recipes.pretraining.reader import freeze_position_biases
 from recipes.settings import check_settings
 
 WARMUP_STEPS = 100
@@ -140,9 +141,8 @@ def train_phase(
     """The reader after a phase, and the means of its losses, stretch by stretch."""
     settings = READERS[phase["reader"]]
     reader = gk.Glimmer.from_t5(str(before), phase["reader"], dropout=0.0, **settings)
-    if phase["reader"] != "fid":  # T5 has one position bias for all layers.
-        reader.backbone.memory_encoder.position_bias.trainable = False
-        reader.backbone.live_position_bias.trainable = False
+    if phase["reader"] != "fid":
+        freeze_position_biases(reader)
     steps, num_passages = phase["steps"], phase["num_passages"]
     reader.preprocessor = gk.GlimmerPreprocessor(
         course.tokenizer,

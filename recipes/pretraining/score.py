@@ -5,7 +5,6 @@ passage: exact match by KILT's rules, by task. --part held has the training ques
 pretraining held out, to tune on; dev has the development questions, to tell.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,8 @@ from glimmer_keras.data import Corpus, Task, read_corpus, read_task
 from glimmer_keras.evaluation import evaluate, score_table
 from glimmer_keras.pipelines import tokenize
 from recipes.command import Help, OneLineParser, exit_code
-from recipes.pretraining.course import PHASES, Sizes, reader_of
 from recipes.pretraining.questions import split_task, training_tasks
+from recipes.pretraining.reader import Pretrained
 
 PARTS = ("held", "dev")
 DEV = "-dev.jsonl"
@@ -34,12 +33,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--phase", type=int, help="whose reader; the last that is there")
     parser.add_argument("--limit", type=int, default=200, help="questions of each task")
     args = parser.parse_args(argv)
-    number = args.phase or max(
-        n for n in range(1, len(PHASES) + 1) if (args.run / f"phase-{n}" / "t5").is_dir()
-    )
-    sizes = Sizes(**json.loads((args.run / "settings.json").read_text())["sizes"])
-    folder = args.run / f"phase-{number}" / "t5"
-    reader = reader_of(folder, PHASES[number - 1].system, sizes, None)
+    pretrained = Pretrained.of(args.run, args.phase)
+    reader = pretrained.load(None)
     tokenizer = reader.preprocessor.tokenizer
     reader.preprocessor = gk.GlimmerPreprocessor(tokenizer, 48, 192, 16, 1)
     reader.compile()
@@ -48,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tokens, passages = tokenize(tasks, corpus, reader.preprocessor)
     tokens = [t.with_retrieved(task.retrieved) for t, task in zip(tokens, tasks, strict=True)]
     table, predictions = evaluate(reader, tasks, corpus, tokens, passages, batch_size=64)
-    Console().print(score_table(table, f"gold passage, {args.part}, phase {number}"))
+    Console().print(score_table(table, f"gold passage, {args.part}, {pretrained.t5.parent.name}"))
     for task in tasks:
         for example, answer in list(zip(task, predictions[task.name].answers, strict=True))[:3]:
             print(f"{task.name}: {example.question} -> {answer!r}, gold {example.answers[:2]}")

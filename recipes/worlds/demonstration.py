@@ -24,11 +24,12 @@ import keras
 from rich.console import Console
 
 import glimmer_keras as gk
-from glimmer_keras.data import Corpus, Example, Task, mixture
+from glimmer_keras.data import Corpus, Task, mixture
 from glimmer_keras.evaluation import score_table, score_tasks
 from glimmer_keras.pipelines import Predictions, encode_corpus, retrieve, tokenize
 from glimmer_keras.retrieval import BM25Retriever
 from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
+from recipes.quickstart import show
 from recipes.worlds.fictional_world import TASKS
 from recipes.worlds.tasks import world_tasks
 
@@ -101,7 +102,7 @@ def main(argv=None):
         ("compare", 0),
         ("compare", 1),
     ):
-        show(console, test[TASKS.index(task)][number], answers["int8"][task][number])
+        show(console, answers["int8"][task][number], test[TASKS.index(task)][number].answers)
     total = time.perf_counter() - start
     console.print(f"{total:.0f} s in all, {fit_seconds:.0f} s of them in fit")
 
@@ -178,16 +179,6 @@ def same_selected(one: dict[str, list[gk.Answer]], other: dict[str, list[gk.Answ
     pairs = [pair for name in one for pair in zip(one[name], other[name], strict=True)]
     sets = [[{passage.id for passage in answer.selected} for answer in pair] for pair in pairs]
     return sum(a == b for a, b in sets) / len(sets)
-
-
-def show(console: Console, example: Example, answer: gk.Answer):
-    console.print(f"\n[bold]{example.question}[/bold]", highlight=False)
-    console.print(f"  {answer.text}   (gold: {', '.join(example.answers)})", highlight=False)
-    for passage in answer.selected:
-        console.print(
-            f"  {passage.score:6.2f}  BM25 rank {passage.retrieval_rank}  {passage.content}",
-            highlight=False,
-        )
 
 
 if __name__ == "__main__":

@@ -55,6 +55,15 @@ def test_training_takes_those_that_are_kept(tokens):
         task.with_likelihoods(kept[:, :1])
 
 
+def test_they_stay_with_the_rows_that_they_are_of(tokens):
+    task, _ = tokens
+    kept = np.array([[-1.0, -2.0, -np.inf], [-3.0, -np.inf, -4.0]], "float32")
+    told = task.with_likelihoods(kept)
+    np.testing.assert_array_equal(told.with_retrieved(ROWS[:, :2]).likelihoods, kept[:, :2])
+    assert told.with_retrieved(ROWS[:, ::-1]).likelihoods is None
+    assert told.with_retrieved(np.hstack([ROWS, ROWS])).likelihoods is None
+
+
 def test_a_reader_that_selects_is_refused(make_glimmer, tokens):
     with pytest.raises(ValueError, match="`glimmer` must read each passage alone.*num_selected=2"):
         pipelines.answer_likelihoods(make_glimmer(8, 12, 4, 3), *tokens)

@@ -44,6 +44,12 @@ def test_claims_are_true_as_they_stand_and_false_with_another_of_the_kind(made):
     assert not any("in torvik." in claim for claim, _ in told)  # a name is no number
 
 
+def test_false_claims_are_mended(made):
+    told = made("mend", seeds=200)
+    assert ("_ the tower of torvik was built by mirelda voss in 12.", "1863") in told
+    assert all(question.startswith("_ ") and answer not in question for question, answer in told)
+
+
 def test_questions_ask_for_the_kind_of_answer(made):
     told = made("ask", seeds=200)
     assert {answer for question, answer in told if question.startswith("in what year")} <= {"1863"}

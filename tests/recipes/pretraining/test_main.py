@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 import glimmer_keras as gk
 from recipes.pretraining import __main__ as recipe
 from recipes.pretraining import course, questions, rank, score, ship
+from recipes.pretraining.reader import Pretrained
 from recipes.pretraining.stream import Shape
 from tests.recipes.pretraining.conftest import some_passages
 from tests.recipes.pretraining.test_words import folder as word_folder
@@ -52,9 +53,8 @@ def data(tmp_path):
 def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     monkeypatch.setattr(questions, "HELD_ONE_IN", 4)
     monkeypatch.setattr(course, "PHASES", PHASES)
-    monkeypatch.setattr(rank, "PHASES", PHASES)
-    monkeypatch.setattr(score, "PHASES", PHASES)
-    monkeypatch.setattr(course, "seconds_a_step", lambda *_: 1.0)
+    for module in (course, rank):
+        monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1.0)
     words = data / "words"
     words.mkdir()
     letters = [prefix + chr(code) for code in range(97, 123) for prefix in ("", "##")]
@@ -82,10 +82,26 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     for name, tensor in whole.items():
         np.testing.assert_array_equal(again[name], tensor)
 
+    # Another run goes on from there, without the phases before memory.
+    more = [part if part != str(run) else str(data / "more") for part in command]
+    more[more.index("--hours") + 1] = str(1 / 3600)
+    assert recipe.main([*more, "--start", str(run / "phase-2" / "t5")]) == 0
+    pretrained = Pretrained.of(data / "more")
+    assert (pretrained.t5.parent.name, pretrained.system) == ("phase-1", "lumen")
+    further = load_file(pretrained.t5 / "model.safetensors")
+    for name, tensor in whole.items():
+        assert 0 <= np.abs(further[name] - tensor).max() < 0.1
+    assert recipe.main([*more, "--start", str(run / "phase-1" / "t5")]) == 2
+    assert "'num_layers': 4}. Received: {'num_layers': 3}" in capsys.readouterr().err
+
     monkeypatch.setattr(rank, "LENGTHS", (8, 16, 6))
     monkeypatch.setattr(rank, "NUM_PASSAGES", 4)
     ranked = ["--run", str(run), "--data", str(data / "kilt"), "--output", str(data / "ranked")]
-    assert rank.main([*ranked, "--hours", "1e-6", "--batch-size", "2"]) == 0
+    ranked += ["--batch-size", "2", "--hours"]
+    assert rank.main([*ranked, str(1 / 3600)]) == 0
+    assert rank.main([*ranked, "1"]) == 2
+    assert "hours=0.0002" in capsys.readouterr().err
+    assert {"qa", "average"} == set(json.loads((data / "ranked" / "held.json").read_text()))
     glimmer = gk.Glimmer.from_preset(str(data / "ranked" / "preset"))
     assert glimmer.backbone.passage_prior
     assert glimmer.backbone.layer_counts["stage A"] == 1
@@ -104,6 +120,7 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     [
         ("--hours 0", "`--hours` must be over 0. Received: 0.0"),
         ("--layers 0 1 1", "`--layers` must be at least 1 each. Received: [0, 1, 1]"),
+        ("--start nowhere", "`--start` must be a T5 of a run. Received: nowhere"),
         ("--questions nowhere", "nowhere must be a file of passages or a folder as KILT's"),
     ],
 )

@@ -1,0 +1,117 @@
+"""A reader that is being pretrained: its sizes, with fresh weights, and as a phase left it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import glimmer_keras as gk
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a reader: see `GlimmerBackbone`. Layers are those of memory, before and after scores."""
+
+    vocabulary_size: int
+    hidden_dim: int = 256
+    num_heads: int = 4
+    intermediate_dim: int = 768
+    layers: tuple[int, int, int] = (4, 2, 1)
+    num_decoder_layers: int = 2
+
+    @property
+    def num_layers(self) -> int:
+        return sum(self.layers)
+
+    @property
+    def live_proportion(self) -> float:
+        return sum(self.layers[1:]) / self.num_layers
+
+    @property
+    def rerank_proportion(self) -> float:
+        return self.layers[1] / sum(self.layers[1:])
+
+    def check(self, t5: Path) -> None:
+        """Raise a `ValueError` unless a T5 in Hugging Face's form has these sizes."""
+        theirs = json.loads((t5 / "config.json").read_text())
+        ours = {
+            "vocab_size": self.vocabulary_size,
+            "d_model": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "d_ff": self.intermediate_dim,
+            "num_layers": self.num_layers,
+            "num_decoder_layers": self.num_decoder_layers,
+        }
+        if wrong := {name: theirs[name] for name in ours if theirs[name] != ours[name]}:
+            asked = {name: ours[name] for name in wrong}
+            raise ValueError(f"{t5} must have the sizes of this run, {asked}. Received: {wrong}")
+
+
+def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> gk.Glimmer:
+    """A reader with fresh weights, and sharper position biases than T5's."""
+    keras.utils.set_random_seed(seed)
+    return gk.Glimmer.from_size(
+        "tiny",
+        "fid",
+        vocabulary_size=sizes.vocabulary_size,
+        num_layers=num_layers,
+        num_heads=sizes.num_heads,
+        hidden_dim=sizes.hidden_dim,
+        intermediate_dim=sizes.intermediate_dim,
+        num_decoder_layers=sizes.num_decoder_layers,
+        dropout=0.0,
+        tie_embedding_weights=True,
+        position_bias_stddev=2.0,
+        dtype=dtype,
+    )
+
+
+def reader_of(
+    folder: Path, system: str, sizes: Sizes, dtype: str | None, **settings: Any
+) -> gk.Glimmer:
+    """A phase's reader, of what the phase before it left; `settings` are more of `from_t5`."""
+    settings |= {"dropout": 0.0, "dtype": dtype}
+    if system != "fid":
+        settings["live_proportion"] = sizes.live_proportion
+    reader = gk.Glimmer.from_t5(str(folder), system, **settings)
+    if system != "fid":
+        freeze_position_biases(reader)
+    return reader
+
+
+def freeze_position_biases(reader: gk.Glimmer) -> None:
+    """Keep those of memory and of live layers as one, for a T5 has one for all layers."""
+    reader.backbone.memory_encoder.position_bias.trainable = False
+    reader.backbone.live_position_bias.trainable = False
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a run has come to: the T5 of a phase, its system, and the sizes of the whole reader."""
+
+    t5: Path
+    system: str
+    sizes: Sizes
+
+    @classmethod
+    def of(cls, run: Path, number: int | None = None) -> Pretrained:
+        """Find what a phase of a run left, by its number from 1; else the last that is done."""
+        file = run / "settings.json"
+        if not file.is_file():
+            raise FileNotFoundError(f"{run} must be the output of recipes.pretraining: no {file}")
+        kept = json.loads(file.read_text())
+        numbers = [number] if number else range(len(kept["plan"]), 0, -1)
+        for number in numbers:
+            t5 = run / f"phase-{number}" / "t5"
+            if t5.is_dir():
+                return cls(t5, kept["plan"][number - 1]["system"], Sizes(**kept["sizes"]))
+        raise FileNotFoundError(
+            f"{run} must have a phase that is done. Received: none of {[*numbers]}"
+        )
+
+    def load(self, dtype: str | None, **settings: Any) -> gk.Glimmer:
+        return reader_of(self.t5, self.system, self.sizes, dtype, **settings)
