@@ -3,7 +3,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, overload
 
@@ -11,30 +10,14 @@ import numpy as np
 
 from glimmer_keras.data import Passage, TokenSpec, pad_tokens, padding_mask
 from glimmer_keras.data.token_ids import report_truncated
-from glimmer_keras.memory import StoredPassage
+from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages
+from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
 
 Ids = Sequence[str]
 Inputs = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Questions with the passages to read for them.
-
-    Args:
-        questions: As they were asked.
-        passages: At most `num_passages` for each question.
-        retrieval_scores: `(questions, num_passages)`, `None` if the passages were given.
-        source: Turns the passages into model inputs.
-    """
-
-    questions: Sequence[str]
-    passages: Sequence[Sequence[StoredPassage | Passage]]
-    retrieval_scores: np.ndarray | None
-    source: PassageSource | TextInputs
 
 
 class Answerer(ABC):
@@ -53,6 +36,7 @@ class Answerer(ABC):
         num_passages: `k`, passages for a question; fewer are filled up with missing ones.
         batch_size: Questions answered at once, when there are several.
         fill: Whether batches are filled up to `batch_size`, so that they have one shape.
+        takes_prior: Whether the model looks at what the first stage thinks of each passage.
 
     Raises:
         ValueError: If `batch_size` is less than 1, or the retriever is over another number of
@@ -70,6 +54,7 @@ class Answerer(ABC):
         num_passages: int,
         batch_size: int,
         fill: bool,
+        takes_prior: bool,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
@@ -81,6 +66,7 @@ class Answerer(ABC):
         self.num_passages = num_passages
         self.batch_size = batch_size
         self.lengths = tuple(passage_lengths)
+        self.takes_prior = takes_prior
         self._source, self._retriever = source, retriever
         self._texts = TextInputs(spec, passage_lengths[-1])
         self._spec, self._question_length, self._fill = spec, question_length, fill
@@ -117,28 +103,34 @@ class Answerer(ABC):
         passage_ids: Sequence[Ids] | None = None,
         *,
         passages: Sequence[Sequence[Passage]] | None = None,
+        priors: Sequence[Sequence[float]] | None = None,
     ) -> list[Answer]:
         """Answer questions from retrieved passages, or from those given.
 
         Args:
             questions: Any number of them.
-            passage_ids: For each question ids of passages, from 1 to `num_passages`.
+            passage_ids: For each question ids of passages, from 1 to `num_passages`. A model with
+                `passage_prior` takes their order for that of the first stage.
             passages: In place of ids passages themselves, from anywhere, which the model encodes.
+            priors: In place of the order, for each passage that is given the first stage's
+                log-probability, up to a constant; for a model with `passage_prior`.
 
         Raises:
-            ValueError: If a question is blank, an id is unknown, there are too many passages, or
-                there are neither passages nor a retriever.
+            ValueError: If a question is blank, an id is unknown, there are too many passages,
+                there are neither passages nor a retriever, or priors do not fit.
         """
         if passage_ids is not None and passages is not None:
             raise ValueError(
                 "At most one of `passage_ids` and `passages` must be given. Received: both"
             )
         if passage_ids is not None:
-            self._check_chosen("passage_ids", "ids", passage_ids, len(questions))
+            check_chosen("passage_ids", passage_ids, len(questions), self.num_passages)
         if passages is not None:
-            self._check_chosen("passages", "passages", passages, len(questions))
+            check_chosen("passages", passages, len(questions), self.num_passages)
+        if priors is not None:
+            check_priors(priors, passage_ids if passages is None else passages, self.takes_prior)
         size = 1 if len(questions) == 1 else self.batch_size
-        return list(self._stream(questions, passage_ids, passages, size))
+        return list(self._stream(questions, passage_ids, passages, priors, size=size))
 
     def answer_all(
         self, questions: Iterable[str], passage_ids: Iterable[Ids] | None = None
@@ -151,25 +143,26 @@ class Answerer(ABC):
             questions: Taken as they are needed.
             passage_ids: For each question, as in `answer`.
         """
-        return self._stream(questions, passage_ids, None, self.batch_size)
+        return self._stream(questions, passage_ids, size=self.batch_size)
 
     def find(
         self,
         questions: Sequence[str],
         passage_ids: Sequence[Ids] | None = None,
         passages: Sequence[Sequence[Passage]] | None = None,
+        priors: Sequence[Sequence[float]] | None = None,
     ) -> Asked:
         """Find the passages of each question: those given, or else the retriever's."""
         if blank := [question for question in questions if not question.strip()]:
             raise ValueError(f"`question` must not be blank. Received: question={blank[0]!r}")
         if passages is not None:
-            self._check_chosen("passages", "passages", passages, len(questions))
-            return Asked(questions, passages, None, self._texts)
+            check_chosen("passages", passages, len(questions), self.num_passages)
+            return Asked(questions, passages, None, self._texts, priors)
         if passage_ids is not None:
-            self._check_chosen("passage_ids", "ids", passage_ids, len(questions))
+            check_chosen("passage_ids", passage_ids, len(questions), self.num_passages)
             looked_up = iter(self._source.find([i for ids in passage_ids for i in ids]))
             rows = [list(islice(looked_up, len(ids))) for ids in passage_ids]
-            return Asked(questions, rows, None, self._source)
+            return Asked(questions, rows, None, self._source, priors)
         if self._retriever is None:
             raise ValueError(
                 "`passage_ids` must be given where there is no retriever. Received: None"
@@ -190,11 +183,16 @@ class Answerer(ABC):
         )
         report_truncated(cut, count, "questions", length)
         passages = [asked.passages[number] for number in filled]
-        return {
+        inputs = {
             "question_token_ids": tokens[filled],
             "question_padding_mask": padding_mask(lengths[filled], length),
             **asked.source.inputs(passages, self.num_passages, self.lengths),
         }
+        if asked.priors is not None:
+            inputs[PRIOR] = np.zeros((len(filled), self.num_passages), "float32")
+            for row, number in zip(inputs[PRIOR], filled, strict=True):
+                row[: len(asked.priors[number])] = asked.priors[number]
+        return inputs
 
     @abstractmethod
     def run(self, inputs: Inputs) -> Mapping[str, Any]:
@@ -232,19 +230,19 @@ class Answerer(ABC):
     def _stream(
         self,
         questions: Iterable[str],
-        passage_ids: Iterable[Ids] | None,
-        passages: Iterable[Sequence[Passage]] | None,
+        *chosen: Iterable[Sequence[Any]] | None,
         size: int,
     ) -> Iterator[Answer]:
+        """Answer in batches; `chosen` are further arguments of `find`."""
         if isinstance(questions, str):
             raise TypeError("`questions` must be several strings. Received: one string")
         left = iter(questions)
-        chosen = [None if rows is None else iter(rows) for rows in (passage_ids, passages)]
+        given = [None if rows is None else iter(rows) for rows in chosen]
         with ThreadPoolExecutor(1, thread_name_prefix="answerer") as thread:
             ahead: Future[tuple[Asked, Inputs]] | None = None
             while True:
                 part, ready = list(islice(left, size)), ahead
-                rows = [None if row is None else list(islice(row, len(part))) for row in chosen]
+                rows = [None if row is None else list(islice(row, len(part))) for row in given]
                 ahead = thread.submit(self._prepare, size, part, *rows) if part else None
                 if ready is not None:
                     asked, inputs = ready.result()
@@ -256,19 +254,3 @@ class Answerer(ABC):
         """Do everything before the model."""
         asked = self.find(*arguments)
         return asked, self.inputs(asked, size)
-
-    def _check_chosen(
-        self, name: str, what: str, chosen: Sequence[Sequence[Any]], questions: int
-    ) -> None:
-        strings = [row for row in chosen if isinstance(row, str)]
-        if strings or len(chosen) != questions:
-            received = repr(strings[0]) if strings else f"{len(chosen)} for {questions} questions"
-            raise ValueError(
-                f"`{name}` must be a sequence of {what} for each question. Received: {received}"
-            )
-        for row in chosen:
-            if not 1 <= len(row) <= self.num_passages:
-                raise ValueError(
-                    f"`{name}` must be from 1 to num_passages={self.num_passages} {what}. "
-                    f"Received: {len(row)} {what}"
-                )

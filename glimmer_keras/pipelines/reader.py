@@ -82,6 +82,7 @@ class Reader(Answerer):
             num_passages=num_passages,
             batch_size=batch_size,
             fill=True,
+            takes_prior=glimmer.backbone.passage_prior,
         )
         self.glimmer = glimmer
 

@@ -60,6 +60,7 @@ class ExportedReader(Answerer):
             num_passages=description["num_passages"],
             batch_size=batch_size,
             fill=False,
+            takes_prior=PRIOR in description["signatures"][self.signature]["inputs"],
         )
         self._exported, self._predict = exported, predict
 
@@ -68,7 +69,7 @@ class ExportedReader(Answerer):
         # Passages that were given are token ids, whatever the others are.
         signature = "answer_from_tokens" if "passage_token_ids" in inputs else self.signature
         tensors = self._exported.description["signatures"][signature]["inputs"]
-        if PRIOR in tensors:
+        if PRIOR in tensors and PRIOR not in inputs:
             # As `rank_prior` has it: passages come in the order of the first stage.
             order = -np.log2(1 + np.arange(self.num_passages, dtype="float32"))
             inputs = inputs | {PRIOR: np.tile(order, (len(inputs["question_token_ids"]), 1))}

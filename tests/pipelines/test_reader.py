@@ -231,6 +231,41 @@ def test_passages_that_do_not_fit(readers, given, message):
         readers["int8"].ask(QUESTIONS, **given)
 
 
+@pytest.fixture(scope="module")
+def prior_reader(make_glimmer, corpus):
+    return gk.Reader(make_glimmer(12, LENGTH, 3, K, passage_prior=True), corpus=corpus)
+
+
+def test_priors_stand_in_place_of_the_order(prior_reader):
+    order = [-np.log2(1 + np.arange(len(ids))) for ids in IDS]
+    by_order = prior_reader.ask(QUESTIONS, IDS)
+    for answer, other in zip(prior_reader.ask(QUESTIONS, IDS, priors=order), by_order, strict=True):
+        assert scores(answer) == pytest.approx(scores(other), abs=1e-5)
+    priors = [order[0] + [0, 0, 9], order[1], order[2]]
+    raised = prior_reader.ask(QUESTIONS, IDS, priors=priors)
+    assert scores(raised[0])["2"] == pytest.approx(scores(by_order[0])["2"] + 9, abs=1e-5)
+    assert raised[0].passages[0].id == "2"
+    assert scores(raised[2]) == pytest.approx(scores(by_order[2]), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ids", "priors", "message"),
+    [
+        (IDS, [[0.0]] * 3, r"`priors` must have .*\[3, 1, 2\]. Received: \[1, 1, 1\]"),
+        (None, [[0.0]] * 3, r"`priors` must have .*, none. Received: \[1, 1, 1\]"),
+        (IDS, [[0.0, float("nan"), 0.0], [0.0], [0.0, 0.0]], "`priors` must be finite"),
+    ],
+)
+def test_priors_that_do_not_fit(prior_reader, ids, priors, message):
+    with pytest.raises(ValueError, match=message):
+        prior_reader.ask(QUESTIONS, ids, priors=priors)
+
+
+def test_a_model_without_prior_takes_none(readers):
+    with pytest.raises(ValueError, match="the model has no `passage_prior`"):
+        readers["int8"].ask(QUESTIONS, IDS, priors=IDS)
+
+
 @pytest.mark.parametrize(
     ("question", "ids", "message"),
     [

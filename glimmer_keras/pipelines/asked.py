@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glimmer_keras.data import Passage
+from glimmer_keras.memory import StoredPassage
+from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Questions with the passages to read for them.
+
+    Args:
+        questions: As they were asked.
+        passages: At most `num_passages` for each question.
+        retrieval_scores: `(questions, num_passages)`, `None` if the passages were given.
+        source: Turns the passages into model inputs.
+        priors: For each question a number for each passage, if they were given.
+    """
+
+    questions: Sequence[str]
+    passages: Sequence[Sequence[StoredPassage | Passage]]
+    retrieval_scores: np.ndarray | None
+    source: PassageSource | TextInputs
+    priors: Sequence[Sequence[float]] | None = None
+
+
+def check_chosen(name: str, chosen: Sequence[Sequence[Any]], questions: int, most: int) -> None:
+    """Raise a `ValueError` unless there are from 1 to `most` ids or passages for each question."""
+    what = name.removeprefix("passage_")
+    strings = [row for row in chosen if isinstance(row, str)]
+    if strings or len(chosen) != questions:
+        received = repr(strings[0]) if strings else f"{len(chosen)} for {questions} questions"
+        raise ValueError(
+            f"`{name}` must be a sequence of {what} for each question. Received: {received}"
+        )
+    for row in chosen:
+        if not 1 <= len(row) <= most:
+            raise ValueError(
+                f"`{name}` must be from 1 to num_passages={most} {what}. "
+                f"Received: {len(row)} {what}"
+            )
+
+
+def check_priors(
+    priors: Sequence[Sequence[float]], chosen: Sequence[Sequence[Any]] | None, taken: bool
+) -> None:
+    """Raise a `ValueError` unless a model that takes them has one for each passage chosen."""
+    if not taken:
+        raise ValueError(
+            "`priors` must be left out: the model has no `passage_prior`. Received: some"
+        )
+    lengths = None if chosen is None else [len(row) for row in chosen]
+    if (received := [len(row) for row in priors]) != lengths:
+        raise ValueError(
+            "`priors` must have a number for each passage that is given for a question, "
+            f"{lengths or 'none'}. Received: {received}"
+        )
+    if not all(np.isfinite(row).all() for row in priors):
+        raise ValueError("`priors` must be finite. Received: a number that is not")
