@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         steps, seconds = kept["plan"][number]["steps"], kept["plan"][number]["seconds"]
         keras.utils.set_random_seed(args.seed + number)
         reader = compiled(start(number), phase, steps)
-        course.train_phase(reader, phase, stream(number, steps), folder, seconds)
+        course.train_phase(reader, sizes, phase, stream(number, steps), folder, seconds)
 
 
 def parsed(argv: Sequence[str] | None) -> Namespace:

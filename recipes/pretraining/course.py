@@ -17,6 +17,7 @@ import glimmer_keras as gk
 from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.training import RunConfig, TrainingRun
 from glimmer_keras.utils.files import write_file
+from recipes.pretraining.reader import Sizes
 from recipes.pretraining.stream import Shape, Stream
 from recipes.pretraining.work import peak_flops, step_flops
 
@@ -165,12 +166,18 @@ def seconds_a_step(reader: gk.Glimmer, batches: Iterator[Any]) -> float:
 
 
 def train_phase(
-    reader: gk.Glimmer, phase: Phase, stream: Stream, folder: Path, seconds: float
+    reader: gk.Glimmer,
+    sizes: Sizes,
+    phase: Phase,
+    stream: Stream,
+    folder: Path,
+    seconds: float,
 ) -> None:
     """Train a compiled reader, and write its T5 to `folder/t5`.
 
     Args:
         reader: As the phase begins with it.
+        sizes: Of the whole reader, as which it ends.
         phase: What is done.
         stream: Of batches.
         folder: Gets the run, a report and the T5.
@@ -182,7 +189,7 @@ def train_phase(
     config = RunConfig(
         log_every=STEPS_SHOWN,
         save_every=max(1, int(SECONDS_AT_RISK / seconds)),
-        peak=peak_flops(reader.backbone, phase.shape),
+        peak=peak_flops(sizes, phase.shape, reader.backbone.dtype_policy.compute_dtype),
     )
     run = TrainingRun(
         reader,
@@ -190,7 +197,7 @@ def train_phase(
         folder,
         steps=stream.steps,
         run=config,
-        flops_per_step=step_flops(reader.backbone, phase.shape),
+        flops_per_step=step_flops(sizes, phase.shape, reader.backbone.num_layers),
     )
     run.restore()
     if stopped_by := run.fit():

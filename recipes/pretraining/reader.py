@@ -11,6 +11,8 @@ import keras
 
 import glimmer_keras as gk
 
+HEAD_DIM = 64
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -28,6 +30,15 @@ class Sizes:
         return sum(self.layers)
 
     @property
+    def parameters(self) -> int:
+        """Weights of the reader, but for the few of norms, position biases and the scorer."""
+        d, inner = self.hidden_dim, self.num_heads * HEAD_DIM
+        attention, feed_forward = 4 * d * inner, 3 * d * self.intermediate_dim
+        encoder = self.num_layers * (attention + feed_forward)
+        decoder = self.num_decoder_layers * (2 * attention + feed_forward)
+        return self.vocabulary_size * d + encoder + decoder
+
+    @property
     def live_proportion(self) -> float:
         return sum(self.layers[1:]) / self.num_layers
 
@@ -42,6 +53,7 @@ class Sizes:
             "vocab_size": self.vocabulary_size,
             "d_model": self.hidden_dim,
             "num_heads": self.num_heads,
+            "d_kv": HEAD_DIM,
             "d_ff": self.intermediate_dim,
             "num_layers": self.num_layers,
             "num_decoder_layers": self.num_decoder_layers,
@@ -60,6 +72,7 @@ def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> g
         vocabulary_size=sizes.vocabulary_size,
         num_layers=num_layers,
         num_heads=sizes.num_heads,
+        key_value_dim=HEAD_DIM,
         hidden_dim=sizes.hidden_dim,
         intermediate_dim=sizes.intermediate_dim,
         num_decoder_layers=sizes.num_decoder_layers,

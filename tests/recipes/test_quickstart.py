@@ -20,10 +20,10 @@ def test_a_dozen_questions_of_the_library(capsys, eager):
 
 
 def test_a_folder_of_ones_own(tmp_path, capsys, eager):
-    (tmp_path / "towns.txt").write_text("The town of Torvik [/1] grew in 1863. It lies on the Isk.")
+    (tmp_path / "towns.txt").write_text("The town of Torvik [/a] grew in 1863. It lies on the Isk.")
     quickstart.main([str(tmp_path), "--preset", "tiny_world"])
     printed = capsys.readouterr().out
-    assert "The town of _ [/1] grew in 1863." in printed
+    assert "The town of _ [/a] grew in 1863." in printed
     assert "(expected: Torvik)" in printed
     assert "of 3 right" in printed
     with pytest.raises(SystemExit):

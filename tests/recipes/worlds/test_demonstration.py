@@ -28,7 +28,7 @@ def test_tiny_run(tmp_path, capsys, monkeypatch, eager):
     assert gk.Reader(glimmer, store).num_passages == demonstration.NUM_PASSAGES
     printed = capsys.readouterr().out
     assert "memory 1, stage A 2, stage B 1, decoder 4" in printed
-    assert printed.count("BM25 rank") == 12  # six questions, two passages each
+    assert printed.count("  BM25 rank ") == 12  # six questions, two passages each
 
 
 def test_memory_of_another_run_is_left_alone(tmp_path, capsys):
