@@ -81,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.intermediate,
         tuple(args.layers),
         args.decoder_layers,
+        args.head_dim,
     )
     if args.start:
         sizes.check(args.start)
@@ -148,7 +149,8 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--start", type=Path, help="phase-N/t5 of a run of the same sizes")
     parser.add_argument("--vocabulary-size", type=int, default=VOCABULARY_SIZE)
     parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--heads", type=int, default=4, help="of 64 each")
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--head-dim", type=int, default=64, help="width of a head")
     parser.add_argument("--intermediate", type=int, default=768)
     parser.add_argument(
         "--layers", type=int, nargs=3, default=[4, 2, 1], help="memory, before and after scores"

@@ -11,8 +11,6 @@ import keras
 
 import glimmer_keras as gk
 
-HEAD_DIM = 64
-
 
 @dataclass(frozen=True)
 class Sizes:
@@ -24,6 +22,7 @@ class Sizes:
     intermediate_dim: int = 768
     layers: tuple[int, int, int] = (4, 2, 1)
     num_decoder_layers: int = 2
+    head_dim: int = 64
 
     @property
     def num_layers(self) -> int:
@@ -32,7 +31,7 @@ class Sizes:
     @property
     def parameters(self) -> int:
         """Weights of the reader, but for the few of norms, position biases and the scorer."""
-        d, inner = self.hidden_dim, self.num_heads * HEAD_DIM
+        d, inner = self.hidden_dim, self.num_heads * self.head_dim
         attention, feed_forward = 4 * d * inner, 3 * d * self.intermediate_dim
         encoder = self.num_layers * (attention + feed_forward)
         decoder = self.num_decoder_layers * (2 * attention + feed_forward)
@@ -53,7 +52,7 @@ class Sizes:
             "vocab_size": self.vocabulary_size,
             "d_model": self.hidden_dim,
             "num_heads": self.num_heads,
-            "d_kv": HEAD_DIM,
+            "d_kv": self.head_dim,
             "d_ff": self.intermediate_dim,
             "num_layers": self.num_layers,
             "num_decoder_layers": self.num_decoder_layers,
@@ -72,7 +71,7 @@ def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> g
         vocabulary_size=sizes.vocabulary_size,
         num_layers=num_layers,
         num_heads=sizes.num_heads,
-        key_value_dim=HEAD_DIM,
+        key_value_dim=sizes.head_dim,
         hidden_dim=sizes.hidden_dim,
         intermediate_dim=sizes.intermediate_dim,
         num_decoder_layers=sizes.num_decoder_layers,

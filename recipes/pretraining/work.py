@@ -7,7 +7,7 @@ import time
 import keras
 from keras import ops
 
-from recipes.pretraining.reader import HEAD_DIM, Sizes
+from recipes.pretraining.reader import Sizes
 from recipes.pretraining.stream import Shape
 
 REPEATS = 5
@@ -19,7 +19,7 @@ def step_flops(sizes: Sizes, shape: Shape, num_layers: int | None = None) -> flo
     Three times the matrix products of the forward pass: encoder, attention scores, the memory's
     keys and values, decoder and its head. `num_layers` are the encoder's where it has not grown.
     """
-    d, inner = sizes.hidden_dim, sizes.num_heads * HEAD_DIM
+    d, inner = sizes.hidden_dim, sizes.num_heads * sizes.head_dim
     length, answer = shape.question + shape.passage, shape.answer
     layer = 4 * d * inner + 3 * d * sizes.intermediate_dim
     encoder = length * (num_layers or sizes.num_layers) * (layer + 2 * length * inner)
