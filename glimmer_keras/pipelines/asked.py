@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -61,5 +63,6 @@ def check_priors(
             "`priors` must have a number for each passage that is given for a question, "
             f"{lengths or 'none'}. Received: {received}"
         )
-    if not all(np.isfinite(row).all() for row in priors):
-        raise ValueError("`priors` must be finite. Received: a number that is not")
+    for prior in (prior for row in priors for prior in row):
+        if not isinstance(prior, Real) or not isfinite(prior):
+            raise ValueError(f"`priors` must be finite numbers. Received: {prior!r}")

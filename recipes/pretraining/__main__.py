@@ -35,7 +35,7 @@ from glimmer_keras.training import keep_freed_memory
 from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining import course
-from recipes.pretraining.course import compiled, mixed
+from recipes.pretraining.course import adafactor, mixed
 from recipes.pretraining.examples import SYMBOLS, Examples
 from recipes.pretraining.grow import grow
 from recipes.pretraining.questions import prepare_questions, read_questions
@@ -48,7 +48,6 @@ from recipes.settings import check_settings
 
 VOCABULARY_SIZE = 8192
 LEARNED_FROM = 100_000  # passages that the vocabulary is learned from, at most
-FIRST_MEMORY = 1  # layers of memory in the first phases, before others grow
 STEPS_PLANNED = 100
 
 
@@ -63,17 +62,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     kept = json.loads(file.read_text()) if file.is_file() else None
     if kept is not None:
         check_settings(file, kept["settings"], settings)
-    if args.start and not (output / "spiece.model").is_file():
+    if args.start and kept is None:
         write_file(output / "spiece.model", (args.start / "spiece.model").read_bytes())
     tokenizer = vocabulary(output / "spiece.model", args.text, args.vocabulary_size)
-    if not (output / "text").is_dir():
-        prepare(output / "text", passages_of(args.text), tokenizer.proto, settings)
-    if args.questions and not (output / "questions.json").is_file():
-        prepare_questions(output / "questions.json", args.questions, tokenizer.proto)
-    examples = Examples(Text(output / "text"), tokenizer.proto)
-    questions = read_questions(output / "questions.json") if args.questions else None
-    counts = {n: len(rows) for n, rows in questions.tasks.items()} if questions else {}
-    print(f"{len(examples.text)} passages, questions of people: {counts}", flush=True)
     sizes = Sizes(
         tokenizer.vocabulary_size(),
         args.width,
@@ -85,7 +76,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if args.start:
         sizes.check(args.start)
-    shallow = FIRST_MEMORY + sum(sizes.layers[1:])
+    if not (output / "text").is_dir():
+        prepare(output / "text", passages_of(args.text), tokenizer.proto, settings)
+    if args.questions and not (output / "questions.json").is_file():
+        prepare_questions(output / "questions.json", args.questions, tokenizer.proto)
+    examples = Examples(Text(output / "text"), tokenizer.proto)
+    questions = read_questions(output / "questions.json") if args.questions else None
+    counts = {n: len(rows) for n, rows in questions.tasks.items()} if questions else {}
+    print(f"{len(examples.text)} passages, questions of people: {counts}", flush=True)
     phases = course.phases_from(args.start)
 
     def stream(number: int, steps: int) -> Stream:
@@ -99,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if number == 0 and args.start:
             return reader_of(args.start, system, sizes, args.dtype)
         if number == 0:
-            reader = new_reader(sizes, shallow, args.dtype, args.seed)
+            reader = new_reader(sizes, sizes.layers_of(system), args.dtype, args.seed)
             if args.words:
                 pieces = [tokenizer.id_to_token(i) for i in range(sizes.vocabulary_size)]
                 embeddings = word_embeddings(args.words, pieces, args.width)
@@ -110,17 +108,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         if system != phases[number - 1].system:
             grown = output / "grown"
             if not grown.is_dir():
-                grow(before, grown, sizes.num_layers - shallow)
+                grow(before, grown, sizes.num_layers - sizes.layers_of("fid"))
             before = grown
         return reader_of(before, system, sizes, args.dtype)
 
     if kept is None:
         plan = []
         for number, phase in enumerate(phases):
-            layers = shallow if phase.system == phases[0].system else sizes.num_layers
-            reader = compiled(
-                new_reader(sizes, layers, args.dtype, args.seed), phase, STEPS_PLANNED
-            )
+            layers = sizes.layers_of(phase.system)
+            reader = new_reader(sizes, layers, args.dtype, args.seed)
+            reader.compile(adafactor(phase.rate, STEPS_PLANNED))
             seconds = course.seconds_a_step(
                 reader, map(stream(number, STEPS_PLANNED).batch, itertools.count())
             )
@@ -135,7 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             continue
         steps, seconds = kept["plan"][number]["steps"], kept["plan"][number]["seconds"]
         keras.utils.set_random_seed(args.seed + number)
-        reader = compiled(start(number), phase, steps)
+        reader = start(number)
+        reader.compile(adafactor(phase.rate, steps))
         course.train_phase(reader, sizes, phase, stream(number, steps), folder, seconds)
 
 
@@ -163,6 +161,8 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
         raise ValueError(f"`--hours` must be over 0. Received: {args.hours}")
     if min(args.layers) < 1:
         raise ValueError(f"`--layers` must be at least 1 each. Received: {args.layers}")
+    if args.start and args.words:
+        raise ValueError("`--words` must be left out with `--start`, which has embeddings")
     if args.start and not (args.start / "spiece.model").is_file():
         raise FileNotFoundError(f"`--start` must be a T5 of a run. Received: {args.start}")
     for path in (*args.text, *args.questions):

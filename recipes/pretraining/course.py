@@ -149,10 +149,9 @@ def mixed(phase: Phase, tasks: Mapping[str, int]) -> Weights:
     return phase.tasks | asked
 
 
-def compiled(reader: gk.Glimmer, phase: Phase, steps: int, jit: Any = "auto") -> gk.Glimmer:
-    warmup = min(WARMUP_STEPS, max(1, steps // 2))
-    reader.compile(Adafactor(Cosine(*phase.rate, steps, warmup)), jit_compile=jit)
-    return reader
+def adafactor(rate: tuple[float, float], steps: int) -> Adafactor:
+    """From one rate to another in a number of steps, warmed up."""
+    return Adafactor(Cosine(*rate, steps, min(WARMUP_STEPS, max(1, steps // 2))))
 
 
 def seconds_a_step(reader: gk.Glimmer, batches: Iterator[Any]) -> float:

@@ -53,8 +53,8 @@ def plan(sizes: Sizes, flops: float) -> Plan:
     """Go through the phases with a number of floating-point operations in all."""
     examples = tokens = 0.0
     for phase in PHASES:
-        layers = sizes.num_layers - (sizes.layers[0] - 1) * (phase.system == "fid")
-        steps = phase.share * flops / step_flops(sizes, phase.shape, layers)
+        once = step_flops(sizes, phase.shape, sizes.layers_of(phase.system))
+        steps = phase.share * flops / once
         examples += steps * phase.shape.batch
         tokens += steps * phase.shape.batch * phase.shape.passage
     return Plan(sizes, examples, tokens)

@@ -24,12 +24,11 @@ from rich.console import Console
 import glimmer_keras as gk
 from glimmer_keras.data import Task, mixture, read_corpus
 from glimmer_keras.evaluation import evaluate, score_table
-from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.pipelines import CorpusMemory, encode_corpus, replace_preset, training_data
 from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
 from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
-from recipes.pretraining.course import SECONDS_AT_RISK, Cosine, seconds_a_step
+from recipes.pretraining.course import SECONDS_AT_RISK, adafactor, seconds_a_step
 from recipes.pretraining.questions import split_task, training_tasks
 from recipes.pretraining.reader import Pretrained
 from recipes.pretraining.teacher import ceiling, likelihoods
@@ -84,9 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
     def compiled(glimmer: gk.Glimmer, steps: int) -> gk.Glimmer:
-        warmup = min(100, max(1, steps // 2))
         glimmer.compile(
-            Adafactor(Cosine(args.rate, args.rate * LAST_RATE, steps, warmup)),
+            adafactor((args.rate, args.rate * LAST_RATE), steps),
             distillation_temperature=args.temperature,
             distillation_weight=args.weight,
         )

@@ -11,6 +11,8 @@ import keras
 
 import glimmer_keras as gk
 
+FIRST_MEMORY = 1  # layers of memory in phases of FiD, before others grow
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -27,6 +29,10 @@ class Sizes:
     @property
     def num_layers(self) -> int:
         return sum(self.layers)
+
+    def layers_of(self, system: str) -> int:
+        """Encoder layers in a phase of a system."""
+        return FIRST_MEMORY + sum(self.layers[1:]) if system == "fid" else self.num_layers
 
     @property
     def parameters(self) -> int:

@@ -6,10 +6,12 @@ import io
 from pathlib import Path
 
 import numpy as np
+from keras import ops
 from rich.table import Table
 
 import glimmer_keras as gk
 from glimmer_keras.data import Corpus, Task
+from glimmer_keras.layers.passage_scorer import rank_prior
 from glimmer_keras.pipelines import CorpusMemory, TrainingData, answer_likelihoods
 from glimmer_keras.utils.files import write_file
 
@@ -51,7 +53,7 @@ def ceiling(data: TrainingData, kept: Likelihoods, best: int) -> Table:
     rows = []
     for task in data.dev:
         told = kept["held", task.name]
-        prior = np.zeros_like(told) - np.log2(1 + np.arange(told.shape[1]))
+        prior = ops.convert_to_numpy(rank_prior(told))
         rows.append([recall(data.corpus, task, o, best) for o in (prior, told, told + prior)])
         table.add_row(task.name, *(f"{value:.1f}" for value in rows[-1]))
     if rows:

@@ -13,16 +13,16 @@ from recipes.pretraining.stream import Shape
 REPEATS = 5
 
 
-def step_flops(sizes: Sizes, shape: Shape, num_layers: int | None = None) -> float:
+def step_flops(sizes: Sizes, shape: Shape, num_layers: int) -> float:
     """Floating-point operations of a training step on one passage a question, 2 a product.
 
     Three times the matrix products of the forward pass: encoder, attention scores, the memory's
-    keys and values, decoder and its head. `num_layers` are the encoder's where it has not grown.
+    keys and values, decoder and its head. `num_layers` are the encoder's, which may yet grow.
     """
     d, inner = sizes.hidden_dim, sizes.num_heads * sizes.head_dim
     length, answer = shape.question + shape.passage, shape.answer
     layer = 4 * d * inner + 3 * d * sizes.intermediate_dim
-    encoder = length * (num_layers or sizes.num_layers) * (layer + 2 * length * inner)
+    encoder = length * num_layers * (layer + 2 * length * inner)
     read = 2 * length * d * inner
     token = layer + 2 * d * inner + 2 * (answer + length) * inner
     decoder = sizes.num_decoder_layers * (read + answer * token)

@@ -254,6 +254,7 @@ def test_priors_stand_in_place_of_the_order(prior_reader):
         (IDS, [[0.0]] * 3, r"`priors` must have .*\[3, 1, 2\]. Received: \[1, 1, 1\]"),
         (None, [[0.0]] * 3, r"`priors` must have .*, none. Received: \[1, 1, 1\]"),
         (IDS, [[0.0, float("nan"), 0.0], [0.0], [0.0, 0.0]], "`priors` must be finite"),
+        (IDS, IDS, "`priors` must be finite numbers. Received: '1'"),
     ],
 )
 def test_priors_that_do_not_fit(prior_reader, ids, priors, message):

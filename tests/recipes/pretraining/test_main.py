@@ -53,8 +53,14 @@ def data(tmp_path):
 def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     monkeypatch.setattr(questions, "HELD_ONE_IN", 4)
     monkeypatch.setattr(course, "PHASES", PHASES)
+    timed = []
+
+    def seconds_a_step(reader, batches):
+        timed.append(reader.backbone.num_layers)
+        return 1.0
+
     for module in (course, rank):
-        monkeypatch.setattr(module, "seconds_a_step", lambda *_: 1.0)
+        monkeypatch.setattr(module, "seconds_a_step", seconds_a_step)
     words = data / "words"
     words.mkdir()
     letters = [prefix + chr(code) for code in range(97, 123) for prefix in ("", "##")]
@@ -67,6 +73,7 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     assert recipe.main(command) == 0
     kept = json.loads((run / "settings.json").read_text())
     assert [phase["steps"] for phase in kept["plan"]] == [2, 2]
+    assert timed == [3, 4]
     reader = gk.Glimmer.from_t5(str(run / "phase-2" / "t5"), "lumen", live_proportion=1 / 2)
     assert reader.backbone.layer_counts["memory"] == 2
     assert recipe.main([*command, "--seed", "2"]) == 2
@@ -85,7 +92,12 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     # Another run goes on from there, without the phases before memory.
     more = [part if part != str(run) else str(data / "more") for part in command]
     more[more.index("--hours") + 1] = str(1 / 3600)
+    assert recipe.main([*more, "--start", str(run / "phase-2" / "t5")]) == 2
+    assert "`--words` must be left out with `--start`" in capsys.readouterr().err
+    place = more.index("--words")
+    del more[place : place + 2]
     assert recipe.main([*more, "--start", str(run / "phase-2" / "t5")]) == 0
+    assert timed == [3, 4, 4]
     pretrained = Pretrained.of(data / "more")
     assert (pretrained.t5.parent.name, pretrained.system) == ("phase-1", "lumen")
     further = load_file(pretrained.t5 / "model.safetensors")

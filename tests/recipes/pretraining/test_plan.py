@@ -13,7 +13,7 @@ def test_work_of_a_step_by_hand():
     encoder = 10 * (block + 2 * 10 * 128)
     keys_and_values = 10 * 2 * 128 * 128
     decoder = keys_and_values + 2 * (block + 2 * 128 * 128 + 2 * (2 + 10) * 128) + 2 * 128 * 100
-    assert step_flops(sizes, shape) == 6 * 3 * (3 * encoder + decoder)
+    assert step_flops(sizes, shape, 3) == 6 * 3 * (3 * encoder + decoder)
     assert step_flops(sizes, shape, 1) == 6 * 3 * (encoder + decoder)
 
 
