@@ -54,7 +54,7 @@ class Answerer(ABC):
         num_passages: int,
         batch_size: int,
         fill: bool,
-        takes_prior: bool,
+        takes_prior: bool = False,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
