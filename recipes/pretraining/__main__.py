@@ -7,7 +7,8 @@ answers are names and numbers, some to be answered from another passage of the a
 claims, questions in broken English. --questions gives folders in the shape of KILT whose training
 questions are mixed in, more and more of them; one passage in twenty is held out with its questions.
 It begins with short windows round the answer, 48 tokens, then 96, and ends with whole passages.
---start goes on from what another run came to, and leaves out the phases with the shortest.
+--start goes on from what another run came to, and leaves out the phases with the shortest; heads
+and feed-forward layers may be wider than its, and begin by computing what they did.
 
 --hours is turned into steps when it starts, by the speed of this machine; settings.json keeps them,
 so that the same command goes on with a run that was stopped, losing five minutes at most.
@@ -37,7 +38,7 @@ from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining import course
 from recipes.pretraining.course import adafactor, mixed
 from recipes.pretraining.examples import SYMBOLS, Examples
-from recipes.pretraining.grow import grow
+from recipes.pretraining.grow import grow, widen
 from recipes.pretraining.questions import prepare_questions, read_questions
 from recipes.pretraining.reader import Sizes, new_reader, reader_of
 from recipes.pretraining.stream import Stream
@@ -74,8 +75,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.decoder_layers,
         args.head_dim,
     )
-    if args.start:
-        sizes.check(args.start)
+    begun = args.start
+    if args.start and sizes.widen(args.start):
+        begun = output / "widened"
+        if not begun.is_dir():
+            widen(args.start, begun, sizes.head_dim, sizes.intermediate_dim, args.seed)
     if not (output / "text").is_dir():
         prepare(output / "text", passages_of(args.text), tokenizer.proto, settings)
     if args.questions and not (output / "questions.json").is_file():
@@ -94,8 +98,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     def start(number: int) -> gk.Glimmer:
         """The reader of a phase as it begins."""
         system = phases[number].system
-        if number == 0 and args.start:
-            return reader_of(args.start, system, sizes, args.dtype)
+        if number == 0 and begun:
+            return reader_of(begun, system, sizes, args.dtype)
         if number == 0:
             reader = new_reader(sizes, sizes.layers_of(system), args.dtype, args.seed)
             if args.words:
@@ -144,7 +148,7 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--hours", type=float, default=4.0, help="of training")
     parser.add_argument("--questions", type=Path, nargs="*", default=[], help="folders as KILT's")
     parser.add_argument("--words", type=Path, help="folder of a BERT whose embeddings start ours")
-    parser.add_argument("--start", type=Path, help="phase-N/t5 of a run of the same sizes")
+    parser.add_argument("--start", type=Path, help="phase-N/t5 of another run")
     parser.add_argument("--vocabulary-size", type=int, default=VOCABULARY_SIZE)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--heads", type=int, default=4)

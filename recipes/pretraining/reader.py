@@ -12,6 +12,7 @@ import keras
 import glimmer_keras as gk
 
 FIRST_MEMORY = 1  # layers of memory in phases of FiD, before others grow
+WIDENED = ("d_kv", "d_ff")
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,13 @@ class Sizes:
     def rerank_proportion(self) -> float:
         return self.layers[1] / sum(self.layers[1:])
 
-    def check(self, t5: Path) -> None:
-        """Raise a `ValueError` unless a T5 in Hugging Face's form has these sizes."""
+    def widen(self, t5: Path) -> bool:
+        """Whether a T5 in Hugging Face's form must be widened to have these sizes.
+
+        Raises:
+            ValueError: If it cannot be: but for heads and feed-forward layers, which may be
+                wider, the sizes must be the same.
+        """
         theirs = json.loads((t5 / "config.json").read_text())
         ours = {
             "vocab_size": self.vocabulary_size,
@@ -63,9 +69,11 @@ class Sizes:
             "num_layers": self.num_layers,
             "num_decoder_layers": self.num_decoder_layers,
         }
-        if wrong := {name: theirs[name] for name in ours if theirs[name] != ours[name]}:
-            asked = {name: ours[name] for name in wrong}
-            raise ValueError(f"{t5} must have the sizes of this run, {asked}. Received: {wrong}")
+        differ = {name: theirs[name] for name in ours if theirs[name] != ours[name]}
+        if any(name not in WIDENED or size > ours[name] for name, size in differ.items()):
+            asked = {name: ours[name] for name in differ}
+            raise ValueError(f"{t5} must have the sizes of this run, {asked}. Received: {differ}")
+        return bool(differ)
 
 
 def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> gk.Glimmer:
