@@ -3,8 +3,8 @@
 Reproduces the paper's comparisons in direction: Figures 2 to 7, Tables 1 to 3, and what the paper
 is silent on (direction of the distillation, start of the scorer, temperatures). --scale tiny, the
 default, trains on a generated world from the tiny T5 of the package, on two cores; --scale small
-takes a folder in the shape of KILT and a T5 that recipes.pretraining made of it; --scale
-base is near the paper's setting, from a T5.1.1 and KILT (BM25, not GTR; 20,000 steps; no relevance
+takes a folder in the shape of KILT and goes on from the package's reader of English; --scale base
+is near the paper's setting, from a T5.1.1 and KILT (BM25, not GTR; 20,000 steps; no relevance
 filter; Atlas's direction of the distillation; the last checkpoint unless --best-checkpoint):
 
     python -m recipes.paper --scale base --t5 t5_1.1_base --data KILT --output runs/base

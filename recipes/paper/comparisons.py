@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from recipes.paper.cells import Cell, glimmer
+from recipes.paper.cells import Cell, fid, glimmer, lumen
 from recipes.paper.claims import Comparison, Row, about, against, over
 from recipes.paper.figures import figures, main, multi_task
 from recipes.paper.scale import Scale
@@ -13,6 +13,7 @@ def comparisons(scale: Scale) -> list[Comparison]:
     return [
         main(scale),
         *figures(scale),
+        prior(scale),
         *distillation(scale),
         *tables(scale),
         *multi_task(scale),
@@ -23,6 +24,34 @@ def comparisons(scale: Scale) -> list[Comparison]:
 def distinct_cells(chosen: Iterable[Comparison]) -> list[Cell]:
     """The cells of comparisons, each once, in their order."""
     return list({row.cell.name: row.cell for each in chosen for row in each.rows}.values())
+
+
+def prior(scale: Scale) -> Comparison:
+    """What every retriever hands over and the paper leaves unused."""
+    k = scale.num_passages
+    paper, ours = "GLIMMER", "GLIMMER, with the order of BM25"
+    rows = (
+        Row(paper, glimmer(scale)),
+        Row(ours, glimmer(scale, passage_prior=True)),
+        Row(f"{paper}, m = 1", glimmer(scale, m=1)),
+        Row(f"{ours}, m = 1", glimmer(scale, m=1, passage_prior=True)),
+        Row(f"LUMEN-{scale.num_selected}", lumen(scale, scale.num_selected)),
+        Row("LUMEN-1", lumen(scale, 1)),
+        Row(f"LUMEN-{k}", lumen(scale, k)),
+        Row(f"FiD-{k}", fid(scale, k)),
+    )
+    claims = (
+        over(ours, paper, ours=True),
+        over(ours, f"LUMEN-{scale.num_selected}", ours=True),
+        over(f"{ours}, m = 1", "LUMEN-1", ours=True),
+        about(ours, f"LUMEN-{k}", ours=True),
+        about(ours, f"FiD-{k}", ours=True),
+    )
+    note = (
+        "The place that BM25 gives a passage enters the teacher as a prior and the relevance score "
+        "by a learned weight (`passage_prior`)."
+    )
+    return Comparison("prior", "The first stage's order as a prior", rows, claims, note=note)
 
 
 def distillation(scale: Scale) -> list[Comparison]:

@@ -53,7 +53,7 @@ def describe_data(data: TrainingData, scale: Scale) -> dict[str, Any]:
             depth: percent({name: [share == 1 for share in each] for name, each in by_task.items()})
             for depth, by_task in shares.items()
         },
-        "baselines": baselines(data),
+        "baselines": baselines(data, scale.accuracy),
         "fingerprint": digest.hexdigest(),
     }
 
@@ -79,7 +79,7 @@ def percent(shares: dict[str, list[float]]) -> dict[str, float]:
     return means | {"average": statistics.mean(means.values())} if means else {}
 
 
-def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
+def baselines(data: TrainingData, by_accuracy: bool) -> dict[str, dict[str, Any]]:
     """What needs no reader: the commonest training answer, and the title of BM25's first."""
     majority, titles = {}, {}
     for train, test in zip(data.train, data.dev, strict=True):
@@ -91,7 +91,7 @@ def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
         first_titles = [data.corpus[row].title if row >= 0 else "" for row in first.tolist()]
         titles[test.name] = Predictions(first_titles, None, None)
     return {
-        name: scores_of(data.dev, data.corpus, predictions)
+        name: scores_of(data.dev, data.corpus, predictions, by_accuracy)
         for name, predictions in (
             ("Commonest training answer", majority),
             ("Title of BM25's first passage", titles),
@@ -100,15 +100,15 @@ def baselines(data: TrainingData) -> dict[str, dict[str, Any]]:
 
 
 def scores_of(
-    tasks: list[Task], corpus: Corpus, predictions: dict[str, Predictions]
+    tasks: list[Task], corpus: Corpus, predictions: dict[str, Predictions], by_accuracy: bool
 ) -> dict[str, Any]:
     """Points of 100, and a digit for every question: whether its answer is right.
 
-    Each task by KILT's metric of its kind, the mean over them, and recall@m.
+    Each task by KILT's metric of its kind, or all by exact match; the mean over them, and recall@m.
     """
     correct = {}
     for task in tasks:
-        metric = accuracy if task.name in BY_ACCURACY else exact_match
+        metric = accuracy if by_accuracy and task.name in BY_ACCURACY else exact_match
         answers = zip(predictions[task.name].answers, task, strict=True)
         correct[task.name] = "".join(
             str(int(metric(answer, example.answers))) for answer, example in answers

@@ -20,10 +20,14 @@ from recipes.paper.scale import Scale
 
 
 def asked_scale(
-    scale: Scale, steps: int | None, t5: str | None, question_task: str | None
+    scale: Scale,
+    steps: int | None = None,
+    t5: str | None = None,
+    question_task: str | None = None,
+    dtype: str | None = None,
 ) -> Scale:
     """The scale with what the command line changes; `None` changes nothing."""
-    asked = {"steps": steps, "t5": t5, "question_task": question_task}
+    asked = {"steps": steps, "t5": t5, "question_task": question_task, "dtype": dtype}
     scale = replace(scale, **{name: value for name, value in asked.items() if value is not None})
     return replace(scale, num_layers=encoder_layers(scale) or scale.num_layers)
 
@@ -70,7 +74,11 @@ def preprocessor(scale: Scale, num_passages: int | None = None) -> GlimmerPrepro
 
 def make_model(cell: Cell, scale: Scale, **settings: Any) -> Glimmer:
     """The cell's model as it starts."""
-    arguments = {"preprocessor": preprocessor(scale, cell.num_passages), **cell.settings}
+    arguments = {
+        "preprocessor": preprocessor(scale, cell.num_passages),
+        "dtype": scale.dtype,
+        **cell.settings,
+    }
     glimmer = Glimmer.from_t5(t5_path(scale), **arguments, **settings)
     backbone = glimmer.backbone
     if cell.start == "scorer at zero":

@@ -21,8 +21,9 @@ def read_options(description: str | None, argv: Sequence[str] | None) -> argpars
     add("--seeds", type=seed_numbers, default="0,1,2", help="with commas between")
     add("--only", help="comparisons, with commas between: main,figure3,table1; None: all")
     add("--data", type=Path, help="not with --scale tiny: folder with corpus.jsonl and the tasks")
-    add("--t5", help="T5 preset or its folder; with --scale tiny, None is the package's own")
+    add("--t5", help="T5 preset or its folder; None: the package's own, but for --scale base")
     add("--steps", type=int, help="of each training; None: the scale's")
+    add("--dtype", help="of the models, such as mixed_bfloat16; None: float32")
     add("--question-task", help="the one of Figures 6 and 7; None: the scale's")
     add(
         "--best-checkpoint",
@@ -38,8 +39,9 @@ def read_options(description: str | None, argv: Sequence[str] | None) -> argpars
     if min(options.seeds) < 0:
         raise ValueError(f"`--seeds` must be at least 0. Received: {min(options.seeds)}")
     if SCALES[options.scale].world is None:
-        for name in ("data", "t5"):
-            if getattr(options, name) is None:
+        known = {"data": None, "t5": SCALES[options.scale].t5}
+        for name, default in known.items():
+            if getattr(options, name) is None and default is None:
                 raise ValueError(f"`--{name}` must be given with --scale {options.scale}.")
     else:
         for name in ("data", "best_checkpoint"):
@@ -47,7 +49,8 @@ def read_options(description: str | None, argv: Sequence[str] | None) -> argpars
                 option = name.replace("_", "-")
                 raise ValueError(f"`--{option}` must be left out with --scale tiny.")
     scale = SCALES[options.scale]
-    options.scale = asked_scale(scale, options.steps, options.t5, options.question_task)
+    names = ("steps", "t5", "question_task", "dtype")
+    options.scale = asked_scale(scale, **{name: getattr(options, name) for name in names})
     check_t5(t5_path(options.scale))
     return options
 

@@ -156,4 +156,4 @@ def score(glimmer: Glimmer, cell: Cell, data: TrainingData, scale: Scale) -> dic
         )
         for tokens, first in zip(data.dev_tokens, rows, strict=True)
     }
-    return scores_of(tasks, data.corpus, predictions)
+    return scores_of(tasks, data.corpus, predictions, scale.accuracy)

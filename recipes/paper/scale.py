@@ -23,6 +23,8 @@ class Scale:
     learning_rate: float
     final_rate: float | None  # share of it that a cosine ends at; `None`: constant
     save_every: int | None  # steps between checkpoints within a cell
+    dtype: str | None  # policy of the models; `None`: float32
+    accuracy: bool  # slots and claims are scored by KILT's accuracy, where case counts
 
     num_layers: int  # of the T5's encoder, by which reranking layers are counted
     num_passages: int
@@ -64,6 +66,8 @@ TINY = Scale(
     learning_rate=1e-2,
     final_rate=0.05,
     save_every=None,
+    dtype=None,
+    accuracy=True,
     num_layers=4,
     num_passages=16,
     num_selected=2,
@@ -95,6 +99,8 @@ BASE = Scale(
     learning_rate=1e-4,
     final_rate=None,
     save_every=1_000,
+    dtype=None,
+    accuracy=True,
     num_layers=12,
     num_passages=25,
     num_selected=5,
@@ -112,22 +118,30 @@ BASE = Scale(
     question_task="nq",
     least_difference=0.2,
 )
-# Files of your own, and a T5 of recipes.pretraining, on a laptop.
+# Files of your own, and the uncased reader that comes with the package, on a laptop.
 SMALL = replace(
     TINY,
     name="small",
-    t5=None,
+    t5="wikipedia_small",
     world=None,
     test_questions=300,
     question_length=32,
-    passage_length=128,
+    passage_length=160,
     answer_length=16,
-    steps=800,
-    save_every=200,
+    steps=250,
+    learning_rate=3e-3,
+    final_rate=1 / 30,
+    save_every=50,
+    accuracy=False,
+    num_layers=7,
     num_passages=8,
+    live_proportion=3 / 7,
+    temperature=0.3,
     figure3_passages=(2, 4, 8),
     figure3_selected=(1, 2, 4),
-    figure5_passages=16,
+    figure5_passages=20,
+    figure7_proportions=(1 / 7, 3 / 7, 5 / 7, 1.0),
+    temperatures=(0.1, 0.3, 1.0, 3.0),
     question_task="squad",
 )
 SCALES = {scale.name: scale for scale in (TINY, SMALL, BASE)}

@@ -30,7 +30,7 @@ from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining.course import SECONDS_AT_RISK, adafactor, seconds_a_step
 from recipes.pretraining.questions import split_task, training_tasks
-from recipes.pretraining.reader import Pretrained
+from recipes.pretraining.reader import Pretrained, freeze_position_biases
 from recipes.pretraining.teacher import ceiling, likelihoods
 from recipes.settings import check_settings
 
@@ -156,6 +156,7 @@ def new_glimmer(pretrained: Pretrained, args: Namespace) -> gk.Glimmer:
         dropout=0.0,
         dtype=args.dtype,
     )
+    freeze_position_biases(glimmer)
     tokenizer = glimmer.preprocessor.tokenizer
     glimmer.preprocessor = gk.GlimmerPreprocessor(tokenizer, *LENGTHS, NUM_PASSAGES)
     return glimmer

@@ -12,7 +12,7 @@ from recipes.paper.scale import BASE, SMALL, TINY
 @pytest.mark.parametrize("scale", [TINY, SMALL, BASE])
 def test_cells_are_unique_and_consistent(scale):
     every = comparisons(scale)
-    assert len({comparison.key for comparison in every}) == len(every) == 14
+    assert len({comparison.key for comparison in every}) == len(every) == 15
     cells = {cell.name: cell for cell in distinct_cells(every)}
     without_name = [{**dataclasses.asdict(cell), "name": ""} for cell in cells.values()]
     assert all(without_name.count(cell) == 1 for cell in without_name)
@@ -28,7 +28,7 @@ def test_cells_are_unique_and_consistent(scale):
             assert set(claim.contrast) <= set(labels)
             assert sum(claim.contrast.values()) == 0
     baseline = glimmer(scale)
-    assert sum(row.cell == baseline for each in every for row in each.rows) == 11
+    assert sum(row.cell == baseline for each in every for row in each.rows) == 12
 
 
 def test_what_the_tiny_cells_are():

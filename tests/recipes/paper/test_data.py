@@ -10,7 +10,7 @@ from recipes.paper.scale import TINY
 
 
 def test_scores_are_those_of_kilt():
-    """Slots by accuracy, where case counts; questions by exact match, where it does not."""
+    """Slots by accuracy, where case counts, unless told; questions by exact match."""
     corpus = Corpus([Passage("1", "Torvik", "a"), Passage("2", "Dunvale", "b")])
     evidence = ((Provenance(passage_id="1"),),)
     tasks = [
@@ -25,10 +25,11 @@ def test_scores_are_those_of_kilt():
         "qa": Predictions(["almere", "Bresk"], None, selected),
         "slots": Predictions(["almere", "Almere"], None, None),
     }
-    found = scores_of(tasks, corpus, predictions)
+    found = scores_of(tasks, corpus, predictions, True)
     assert found["correct"] == {"qa": "10", "slots": "01"}
     assert found["scores"] == {"qa": 50.0, "slots": 50.0}
     assert found["average"] == 50.0
+    assert scores_of(tasks, corpus, predictions, False)["scores"] == {"qa": 50.0, "slots": 100.0}
     assert found["recall"]["average"] == {"retrieved": 0.0, "reranked": 50.0}
 
 
@@ -38,7 +39,7 @@ def test_baselines_by_hand():
     train = Task("qa", [*train, Example("2", "qa", "?", ("Torvik", "Bresk"))])
     test = Task("qa", [Example(a, "qa", "?", (a,)) for a in ("Almere", "Torvik", "Dunvale", "b")])
     test = test.with_retrieved(np.array([[1, 0], [0, 1], [1, 0], [-1, -1]], "int32"))
-    found = baselines(TrainingData(corpus, None, [train], [], [test], []))
+    found = baselines(TrainingData(corpus, None, [train], [], [test], []), True)
     assert found["Commonest training answer"]["average"] == 25.0
     assert found["Title of BM25's first passage"]["scores"] == {"qa": 50.0}
 
