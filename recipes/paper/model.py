@@ -52,6 +52,8 @@ def check_t5(t5: str) -> None:
         raise ValueError(
             f"`--t5` must be a preset folder or one of {', '.join(presets)}. Received: {t5}"
         )
+    if is_hugging_face(t5):
+        T5Checkpoint(t5)
 
 
 def t5_fingerprint(scale: Scale) -> str:

@@ -85,7 +85,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.questions and not (output / "questions.json").is_file():
         prepare_questions(output / "questions.json", args.questions, tokenizer.proto)
     examples = Examples(Text(output / "text"), tokenizer.proto)
-    questions = read_questions(output / "questions.json") if args.questions else None
+    questions = None
+    if args.questions:
+        questions = read_questions(output / "questions.json", examples.separator, examples.blank)
     counts = {n: len(rows) for n, rows in questions.tasks.items()} if questions else {}
     print(f"{len(examples.text)} passages, questions of people: {counts}", flush=True)
     phases = course.phases_from(args.start)
@@ -99,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         """The reader of a phase as it begins."""
         system = phases[number].system
         if number == 0 and begun:
-            return reader_of(begun, system, sizes, args.dtype)
+            return reader_of(begun, system, sizes, args.dtype, dropout=args.dropout)
         if number == 0:
             reader = new_reader(sizes, sizes.layers_of(system), args.dtype, args.seed)
             if args.words:
@@ -114,13 +116,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             if not grown.is_dir():
                 grow(before, grown, sizes.num_layers - sizes.layers_of("fid"))
             before = grown
-        return reader_of(before, system, sizes, args.dtype)
+        return reader_of(before, system, sizes, args.dtype, dropout=args.dropout)
 
     if kept is None:
         plan = []
         for number, phase in enumerate(phases):
             layers = sizes.layers_of(phase.system)
-            reader = new_reader(sizes, layers, args.dtype, args.seed)
+            dropout = args.dropout if number or begun else 0.0
+            reader = new_reader(sizes, layers, args.dtype, args.seed, dropout)
             reader.compile(adafactor(phase.rate, STEPS_PLANNED))
             seconds = course.seconds_a_step(
                 reader, map(stream(number, STEPS_PLANNED).batch, itertools.count())
@@ -158,6 +161,7 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
         "--layers", type=int, nargs=3, default=[4, 2, 1], help="memory, before and after scores"
     )
     parser.add_argument("--decoder-layers", type=int, default=2)
+    parser.add_argument("--dropout", type=float, default=0.1, help="not in the first phase")
     parser.add_argument("--dtype", help="such as mixed_bfloat16")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)

@@ -20,6 +20,7 @@ ASKED = {
 }
 KEPT_WORDS = 0.7
 TOKENS_AROUND, TOKENS_NEAR = 16, 5
+NEIGHBOURS = (-2, -1, 1, 2)  # rows of an article are together
 RECITED_FROM, RECITED = 5, 15  # tokens
 CORRUPTED, SPAN_LENGTH = 0.15, 3
 TRIES = 20
@@ -61,6 +62,7 @@ class Examples:
             "claim": self.claim,
             "mend": self.mend,
             "ask": self.ask,
+            "untold": self.untold,
         }
 
     def symbol(self, symbol: str) -> Ids:
@@ -184,6 +186,20 @@ class Examples:
         if rng.random() < 2 / 3:
             question += self.mark
         return question, self.window(rng, tokens, row, start, end, size), tokens[start:end]
+
+    def untold(self, rng: Random, row: int, size: int) -> Example | None:
+        """A question with a passage that does not tell, half of the time one that is near."""
+        make = rng.choice((self.cloze, self.slot, self.claim, self.ask))
+        if (example := make(rng, row, size)) is None:
+            return None
+        other = row + rng.choice(NEIGHBOURS) if rng.random() < 0.5 else -1
+        if not 0 <= other < len(self.text):
+            other = rng.randrange(len(self.text))
+        tokens = self.text.passage(other)
+        question, _, answer = example
+        if other == row or contains(tokens, answer):
+            return None
+        return question, self.window(rng, tokens, other, 0, 1, size), self.blank
 
     def span(self, rng: Random, row: int) -> tuple[Ids, int, int] | None:
         """A passage's tokens, and the ends of one of its spans."""

@@ -8,16 +8,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import sentencepiece
 
 from glimmer_keras import data
 from glimmer_keras.data import Passage, Task, read_corpus, read_task
 from glimmer_keras.utils.files import write_file
-from recipes.pretraining.examples import Example, Ids, window
+from recipes.pretraining.examples import Example, Ids, contains, find, window
 from recipes.pretraining.text import pieces_of
 
 TOKENS_NEAR = 20
+SWAPPED = 0.5  # of the questions whose answer is a span
+WORDS_LOST = 0.1  # of a question
+UNTOLD = 0.1  # of the questions, with a passage that does not tell
 HELD_ONE_IN = 20
 TRAIN = "-train.jsonl"
 
@@ -36,23 +40,88 @@ class Question:
 class Questions:
     """Questions of people by task, with their passages.
 
+    They are few, and soon known by heart. So half of the time a passage tells another answer than
+    it did, that of another question that asks for the same (Longpre et al., 2021), and some words
+    of a question are lost. A few get a passage that does not tell, of the same title if there is
+    one, and the answer `untold`: so a reader learns to tell passages apart.
+
     Args:
         passages: Token ids of each.
         titles: Number of tokens of each title.
         tasks: Questions of each task.
+        separator: What stands between entity and relation in a question for a slot.
+        untold: Answered where a passage does not tell.
     """
 
     def __init__(
-        self, passages: list[Ids], titles: list[int], tasks: dict[str, list[Question]]
+        self,
+        passages: list[Ids],
+        titles: list[int],
+        tasks: dict[str, list[Question]],
+        separator: Ids,
+        untold: Ids,
     ) -> None:
         self.passages, self.titles, self.tasks = passages, titles, tasks
+        self.separator, self.untold = separator, untold
+        self.titled: dict[tuple[int, ...], list[int]] = {}
+        for row, tokens in enumerate(passages):
+            self.titled.setdefault(tuple(tokens[: titles[row]]), []).append(row)
+        self.alike: dict[tuple[str, Any], list[Ids]] = {}
+        for name, questions in tasks.items():
+            for question in questions:
+                if (answer := self.span(question)) is not None:
+                    self.alike.setdefault(self.asked(name, question), []).append(answer)
 
     def draw(self, name: str, rng: Random, size: int) -> Example:
         """Draw a question, one of its answers, and a passage of up to `size` tokens."""
         drawn = rng.choice(self.tasks[name])
+        question = [t for t in drawn.question if rng.random() >= WORDS_LOST]
         tokens, title = self.passages[drawn.passage], self.titles[drawn.passage]
-        passage = window(rng, tokens, title, drawn.start, drawn.end, size)
-        return drawn.question, passage, rng.choice(drawn.answers)
+        if rng.random() < UNTOLD:
+            other = rng.choice(self.titled[tuple(tokens[:title])])
+            if other == drawn.passage:
+                other = rng.randrange(len(self.passages))
+            tokens, title = self.passages[other], self.titles[other]
+            if other != drawn.passage and not any(contains(tokens, a) for a in drawn.answers):
+                place = rng.randrange(max(1, len(tokens)))
+                return question, window(rng, tokens, title, place, place + 1, size), self.untold
+        tokens, title = self.passages[drawn.passage], self.titles[drawn.passage]
+        start, end = drawn.start, drawn.end
+        answer = rng.choice(drawn.answers)
+        old = self.span(drawn)
+        if old is not None and rng.random() < SWAPPED and find(tokens[:title], old) is None:
+            answer = rng.choice(self.alike[self.asked(name, drawn)])
+            body, first = replaced(tokens[title:], old, answer, start - title)
+            tokens, start = tokens[:title] + body, title + first
+            end = start + len(answer)
+        return question, window(rng, tokens, title, start, end, size), answer
+
+    def span(self, question: Question) -> Ids | None:
+        """The answer as the passage has it, if it has."""
+        span = self.passages[question.passage][question.start : question.end]
+        return span if span in question.answers else None
+
+    def asked(self, name: str, question: Question) -> tuple[str, Any]:
+        """What a question asks for: of one for a slot the relation, else the first token."""
+        place = find(question.question, self.separator)
+        return name, tuple(question.question[place:] if place else question.question[:1])
+
+
+def replaced(tokens: Ids, old: Ids, new: Ids, place: int) -> tuple[Ids, int]:
+    """Tokens with each `old` made `new`, and where the one that was at `place` begins."""
+    made: Ids = []
+    moved = 0
+    at = 0
+    while at < len(tokens):
+        if at == place:
+            moved = len(made)
+        if tokens[at : at + len(old)] == old:
+            made += new
+            at += len(old)
+        else:
+            made.append(tokens[at])
+            at += 1
+    return made, moved
 
 
 def is_held_out(example: data.Example) -> bool:
@@ -123,11 +192,11 @@ def prepare_questions(file: Path, folders: list[Path], model: bytes) -> None:
     write_file(file, json.dumps({"passages": passages, "titles": titles, "tasks": tasks}))
 
 
-def read_questions(file: Path) -> Questions:
+def read_questions(file: Path, separator: Ids, untold: Ids) -> Questions:
     """Read what `prepare_questions` wrote."""
     kept = json.loads(file.read_text())
     tasks = {name: [Question(*row) for row in rows] for name, rows in kept["tasks"].items()}
-    return Questions(kept["passages"], kept["titles"], tasks)
+    return Questions(kept["passages"], kept["titles"], tasks, separator, untold)
 
 
 def _tokens(processor, passage: Passage) -> tuple[Ids, list[int], int]:

@@ -76,7 +76,9 @@ class Sizes:
         return bool(differ)
 
 
-def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> gk.Glimmer:
+def new_reader(
+    sizes: Sizes, num_layers: int, dtype: str | None, seed: int, dropout: float = 0.0
+) -> gk.Glimmer:
     """A reader with fresh weights, and sharper position biases than T5's."""
     keras.utils.set_random_seed(seed)
     return gk.Glimmer.from_size(
@@ -89,7 +91,7 @@ def new_reader(sizes: Sizes, num_layers: int, dtype: str | None, seed: int) -> g
         hidden_dim=sizes.hidden_dim,
         intermediate_dim=sizes.intermediate_dim,
         num_decoder_layers=sizes.num_decoder_layers,
-        dropout=0.0,
+        dropout=dropout,
         tie_embedding_weights=True,
         position_bias_stddev=2.0,
         dtype=dtype,
@@ -100,7 +102,7 @@ def reader_of(
     folder: Path, system: str, sizes: Sizes, dtype: str | None, **settings: Any
 ) -> gk.Glimmer:
     """A phase's reader, of what the phase before it left; `settings` are more of `from_t5`."""
-    settings |= {"dropout": 0.0, "dtype": dtype}
+    settings = {"dropout": 0.0, "dtype": dtype} | settings
     if system != "fid":
         settings["live_proportion"] = sizes.live_proportion
     reader = gk.Glimmer.from_t5(str(folder), system, **settings)

@@ -124,6 +124,9 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     assert light.backbone.dtype_policy.name == "float32"
     for ours, theirs in zip(light.weights, glimmer.weights, strict=True):
         np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=1e-3, atol=1e-6)
+    # It is a T5 as well, from which others can start.
+    started = gk.Glimmer.from_t5(str(shipped), "fid")
+    assert started.backbone.num_layers == light.backbone.num_layers
     assert score.main(["--run", str(run), "--data", str(data / "kilt"), "--part", "dev"]) == 0
     assert "qa" in capsys.readouterr().out
 

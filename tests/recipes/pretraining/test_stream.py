@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from recipes.pretraining import questions
 from recipes.pretraining.questions import Question, Questions
 from recipes.pretraining.stream import Shape, Stream, padded
 
@@ -7,9 +9,15 @@ SHAPE = Shape(batch=16, question=8, passage=24, answer=6)
 
 
 def make(examples, steps=10):
-    asked = Questions([[9, 10, 11]], [1], {"qa": [Question([5, 6], [[7]], 0, 1, 2)]})
+    asked = Questions([[9, 10, 11]], [1], {"qa": [Question([5, 6], [[7]], 0, 1, 2)]}, [3], [4])
     weights = {"cloze": (1.0, 0.0), "qa": (0.0, 1.0), "not there": (1.0, 1.0)}
     return Stream(examples, asked, SHAPE, weights, steps, seed=1)
+
+
+@pytest.fixture(autouse=True)
+def whole_questions(monkeypatch):
+    monkeypatch.setattr(questions, "WORDS_LOST", 0.0)
+    monkeypatch.setattr(questions, "UNTOLD", 0.0)
 
 
 def test_weights_go_from_the_first_to_the_last(examples):
