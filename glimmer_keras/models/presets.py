@@ -22,9 +22,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "metadata": {
             "description": (
                 "GLIMMER of 7 encoder and 2 decoder layers and width 256 that learned to read "
-                "English in 90 minutes on two cores, from Wikipedia and questions of people"
+                "English in five hours on two cores, from Wikipedia and questions of people"
             ),
-            "params": 8132993,
+            "params": 10295681,
             "path": "glimmer",
         },
     },
