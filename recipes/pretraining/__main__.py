@@ -4,8 +4,10 @@ Pretrains a reader of your own from nothing, where no pretrained T5 can be had: 
 passages, JSON lines of `{"id", "title", "text"}` (also .gz or .xz), a vocabulary is learned, and
 then to read. Questions are made of the text: recitals, spans that are left out, clozes whose
 answers are names and numbers, some to be answered from another passage of the article, slots,
-claims, questions in broken English. --questions gives folders in the shape of KILT whose training
-questions are mixed in, more and more of them; one passage in twenty is held out with its questions.
+claims, questions in broken English; a few with a passage that does not tell, answered `_`.
+--questions gives folders in the shape of KILT whose training questions are mixed in, more and more
+of them, half with another answer in the passage than it had; one passage in twenty is held out with
+its questions.
 It begins with short windows round the answer, 48 tokens, then 96, and ends with whole passages.
 --start goes on from what another run came to, and leaves out the phases with the shortest; heads
 and feed-forward layers may be wider than its, and begin by computing what they did.

@@ -56,6 +56,24 @@ def test_questions_ask_for_the_kind_of_answer(made):
     assert ("who the tower of torvik was built by in 1863.", "mirelda voss") in told
 
 
+def test_a_passage_that_does_not_tell_is_answered_by_a_blank(examples, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_WORDS", 1.1)
+    monkeypatch.setattr(module, "TOKENS_AROUND", 60)
+    near, far = (examples.processor.decode(examples.text.passage(row)) for row in (1, 2))
+    seen = set()
+    for seed in range(200):
+        if (example := examples.untold(Random(seed), 0, SIZE)) is not None:
+            question, passage, answer = map(examples.processor.decode, example)
+            assert answer == "_"
+            seen.add((question, passage))
+    # The second passage names Mirelda Voss too.
+    cloze = "the tower of torvik was built by _ in 1863."
+    assert (cloze, far) in seen
+    assert (cloze, near) not in seen
+    assert ("the tower of torvik was built by mirelda voss in 1863.", near) in seen
+    assert {passage for _, passage in seen} == {near, far}
+
+
 def test_what_recurs_is_asked_of_the_other_passage(examples):
     for seed in range(20):
         question, passage, answer = map(
