@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.head_dim,
     )
     begun = args.start
-    if args.start and sizes.widen(args.start):
+    if args.start and sizes.must_widen(args.start):
         begun = output / "widened"
         if not begun.is_dir():
             widen(args.start, begun, sizes.head_dim, sizes.intermediate_dim, args.seed)
@@ -169,6 +169,8 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
     args = parser.parse_args(argv)
     if not args.hours > 0:
         raise ValueError(f"`--hours` must be over 0. Received: {args.hours}")
+    if not 0 <= args.dropout < 1:
+        raise ValueError(f"`--dropout` must be from 0 to under 1. Received: {args.dropout}")
     if min(args.layers) < 1:
         raise ValueError(f"`--layers` must be at least 1 each. Received: {args.layers}")
     if args.start and args.words:

@@ -20,7 +20,7 @@ from recipes.pretraining.text import pieces_of
 
 TOKENS_NEAR = 20
 SWAPPED = 0.5  # of the questions whose answer is a span
-WORDS_LOST = 0.1  # of a question
+TOKENS_LOST = 0.1  # of a question
 UNTOLD = 0.1  # of the questions, with a passage that does not tell
 HELD_ONE_IN = 20
 TRAIN = "-train.jsonl"
@@ -41,7 +41,7 @@ class Questions:
     """Questions of people by task, with their passages.
 
     They are few, and soon known by heart. So half of the time a passage tells another answer than
-    it did, that of another question that asks for the same (Longpre et al., 2021), and some words
+    it did, that of another question that asks for the same (Longpre et al., 2021), and some tokens
     of a question are lost. A few get a passage that does not tell, of the same title if there is
     one, and the answer `untold`: so a reader learns to tell passages apart.
 
@@ -75,16 +75,11 @@ class Questions:
     def draw(self, name: str, rng: Random, size: int) -> Example:
         """Draw a question, one of its answers, and a passage of up to `size` tokens."""
         drawn = rng.choice(self.tasks[name])
-        question = [t for t in drawn.question if rng.random() >= WORDS_LOST]
-        tokens, title = self.passages[drawn.passage], self.titles[drawn.passage]
-        if rng.random() < UNTOLD:
-            other = rng.choice(self.titled[tuple(tokens[:title])])
-            if other == drawn.passage:
-                other = rng.randrange(len(self.passages))
+        question = [t for t in drawn.question if rng.random() >= TOKENS_LOST]
+        if rng.random() < UNTOLD and (other := self.untelling(drawn, rng)) is not None:
             tokens, title = self.passages[other], self.titles[other]
-            if other != drawn.passage and not any(contains(tokens, a) for a in drawn.answers):
-                place = rng.randrange(max(1, len(tokens)))
-                return question, window(rng, tokens, title, place, place + 1, size), self.untold
+            place = rng.randrange(max(1, len(tokens)))
+            return question, window(rng, tokens, title, place, place + 1, size), self.untold
         tokens, title = self.passages[drawn.passage], self.titles[drawn.passage]
         start, end = drawn.start, drawn.end
         answer = rng.choice(drawn.answers)
@@ -95,6 +90,15 @@ class Questions:
             tokens, start = tokens[:title] + body, title + first
             end = start + len(answer)
         return question, window(rng, tokens, title, start, end, size), answer
+
+    def untelling(self, question: Question, rng: Random) -> int | None:
+        """A passage, of the same title if there is one, unless it tells an answer."""
+        own = question.passage
+        other = rng.choice(self.titled[tuple(self.passages[own][: self.titles[own]])])
+        if other == own:
+            other = rng.randrange(len(self.passages))
+        tells = any(contains(self.passages[other], answer) for answer in question.answers)
+        return None if other == own or tells else other
 
     def span(self, question: Question) -> Ids | None:
         """The answer as the passage has it, if it has."""

@@ -52,7 +52,7 @@ class Sizes:
     def rerank_proportion(self) -> float:
         return self.layers[1] / sum(self.layers[1:])
 
-    def widen(self, t5: Path) -> bool:
+    def must_widen(self, t5: Path) -> bool:
         """Whether a T5 in Hugging Face's form must be widened to have these sizes.
 
         Raises:

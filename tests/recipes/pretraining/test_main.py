@@ -135,6 +135,7 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     ("options", "message"),
     [
         ("--hours 0", "`--hours` must be over 0. Received: 0.0"),
+        ("--dropout 1", "`--dropout` must be from 0 to under 1. Received: 1.0"),
         ("--layers 0 1 1", "`--layers` must be at least 1 each. Received: [0, 1, 1]"),
         ("--start nowhere", "`--start` must be a T5 of a run. Received: nowhere"),
         ("--questions nowhere", "nowhere must be a file of passages or a folder as KILT's"),

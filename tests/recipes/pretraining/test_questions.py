@@ -74,7 +74,7 @@ def test_answers_are_those_that_the_passage_tells_and_lie_in_the_window(folder, 
 
 def test_an_answer_is_swapped_for_one_that_answers_the_like(monkeypatch):
     """Tokens 1 and 2 ask, 5 stands between entity and relation, answers are over 100."""
-    monkeypatch.setattr(module, "WORDS_LOST", 0.0)
+    monkeypatch.setattr(module, "TOKENS_LOST", 0.0)
     monkeypatch.setattr(module, "UNTOLD", 0.0)
     passages = [[40, 101, 102, 50, 101, 102, 60], [41, 51, 103], [42, 52, 104, 105]]
     tasks = {
@@ -108,7 +108,7 @@ def test_an_answer_is_swapped_for_one_that_answers_the_like(monkeypatch):
 
 
 def test_a_passage_that_does_not_tell_is_of_the_same_title_if_there_is_one(monkeypatch):
-    monkeypatch.setattr(module, "WORDS_LOST", 0.0)
+    monkeypatch.setattr(module, "TOKENS_LOST", 0.0)
     monkeypatch.setattr(module, "UNTOLD", 1.0)
     passages = [[40, 101], [40, 50], [41, 51], [41, 101]]
     tasks = {
@@ -125,7 +125,7 @@ def test_a_passage_that_does_not_tell_is_of_the_same_title_if_there_is_one(monke
     assert all(each[2] != [3] for each in drawn["told"])
 
 
-def test_words_of_a_question_are_lost():
+def test_tokens_of_a_question_are_lost():
     task = {"qa": [Question([*range(100)], [[7]], 0, 0, 1)]}
     question, _, _ = Questions([[7]], [0], task, [5], [3]).draw("qa", Random(0), 9)
     assert 80 < len(question) < 98

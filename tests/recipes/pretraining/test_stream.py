@@ -16,7 +16,7 @@ def make(examples, steps=10):
 
 @pytest.fixture(autouse=True)
 def whole_questions(monkeypatch):
-    monkeypatch.setattr(questions, "WORDS_LOST", 0.0)
+    monkeypatch.setattr(questions, "TOKENS_LOST", 0.0)
     monkeypatch.setattr(questions, "UNTOLD", 0.0)
 
 
