@@ -91,13 +91,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.questions:
         questions = read_questions(output / "questions.json", examples.separator, examples.blank)
     counts = {n: len(rows) for n, rows in questions.tasks.items()} if questions else {}
+    sources = (examples, questions) if questions else (examples,)
     print(f"{len(examples.text)} passages, questions of people: {counts}", flush=True)
     phases = course.phases_from(args.start)
 
     def stream(number: int, steps: int) -> Stream:
         phase = phases[number]
         weights = mixed(phase, counts)
-        return Stream(examples, questions, phase.shape, weights, steps, args.seed + number)
+        return Stream(
+            *sources, shape=phase.shape, weights=weights, steps=steps, seed=args.seed + number
+        )
 
     def start(number: int) -> gk.Glimmer:
         """The reader of a phase as it begins."""

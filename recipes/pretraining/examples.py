@@ -199,7 +199,8 @@ class Examples:
         question, _, answer = example
         if other == row or contains(tokens, answer):
             return None
-        return question, self.window(rng, tokens, other, 0, 1, size), self.blank
+        place = rng.randrange(max(1, len(tokens)))
+        return question, self.window(rng, tokens, other, place, place + 1, size), self.blank
 
     def span(self, rng: Random, row: int) -> tuple[Ids, int, int] | None:
         """A passage's tokens, and the ends of one of its spans."""

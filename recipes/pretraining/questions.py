@@ -67,10 +67,10 @@ class Questions:
         for row, tokens in enumerate(passages):
             self.titled.setdefault(tuple(tokens[: titles[row]]), []).append(row)
         self.alike: dict[tuple[str, Any], list[Ids]] = {}
-        for name, questions in tasks.items():
-            for question in questions:
-                if (answer := self.span(question)) is not None:
-                    self.alike.setdefault(self.asked(name, question), []).append(answer)
+        for name in tasks:
+            for question in self.told(name):
+                answer = passages[question.passage][question.start : question.end]
+                self.alike.setdefault(self.asked(name, question), []).append(answer)
 
     def draw(self, name: str, rng: Random, size: int) -> Example:
         """Draw a question, one of its answers, and a passage of up to `size` tokens."""
@@ -99,6 +99,10 @@ class Questions:
             other = rng.randrange(len(self.passages))
         tells = any(contains(self.passages[other], answer) for answer in question.answers)
         return None if other == own or tells else other
+
+    def told(self, name: str) -> list[Question]:
+        """The questions of a task whose answer stands in their passage."""
+        return [question for question in self.tasks[name] if self.span(question) is not None]
 
     def span(self, question: Question) -> Ids | None:
         """The answer as the passage has it, if it has."""
@@ -217,6 +221,8 @@ def _found(processor, passage: Passage, tokens: Ids, ends: list[int], question: 
     for answer in answers:
         for place in _occurrences(content, answer.lower()):
             first = sum(end <= place for end in ends)
+            if first and ends[first - 1] == place and content[place - 1] == " ":
+                first -= 1  # a lone blank is the answer's first piece
             last = sum(end < place + len(answer) for end in ends)
             spans.append((first, last + 1))
             if answer not in told:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from glimmer_keras.data.padding import padding_mask, shift_right
 from recipes.pretraining.endless import endless
-from recipes.pretraining.examples import END, Examples, Ids
-from recipes.pretraining.questions import Questions
+from recipes.pretraining.examples import END, Example, Ids
 
 PAD = 0
 
@@ -26,12 +26,19 @@ class Shape:
     answer: int
 
 
+class Source(Protocol):
+    """Draws examples of some tasks, by name."""
+
+    tasks: Mapping[str, Any]
+
+    def draw(self, name: str, rng: Random, size: int) -> Example: ...
+
+
 class Stream:
     """Batches of one passage a question, each a draw of its step and the seed alone.
 
     Args:
-        examples: Made of a text.
-        questions: Asked by people, or `None`.
+        *sources: Of examples, such as `Examples` and `Questions`.
         shape: Of a batch.
         weights: Of each task, by name, at the first and at the last step; in between they go
             from one to the other.
@@ -41,17 +48,15 @@ class Stream:
 
     def __init__(
         self,
-        examples: Examples,
-        questions: Questions | None,
+        *sources: Source,
         shape: Shape,
         weights: dict[str, tuple[float, float]],
         steps: int,
         seed: int,
     ) -> None:
-        self.examples, self.questions, self.shape = examples, questions, shape
-        asked = questions.tasks if questions else {}
-        known = {*examples.tasks, *asked}
-        self.names = [name for name in weights if name in known]
+        self.shape = shape
+        self.sources = {name: source for source in sources for name in source.tasks}
+        self.names = [name for name in weights if name in self.sources]
         self.first, self.last = np.array([weights[name] for name in self.names]).T
         self.steps, self.seed = steps, seed
 
@@ -62,8 +67,7 @@ class Stream:
         weights = (1 - part) * self.first + part * self.last
         drawn = []
         for name in rng.choices(self.names, weights, k=self.shape.batch):
-            source = self.examples if name in self.examples.tasks else self.questions
-            drawn.append(source.draw(name, rng, self.shape.passage))
+            drawn.append(self.sources[name].draw(name, rng, self.shape.passage))
         questions, passages, answers = zip(*drawn, strict=True)
         question, question_lengths = padded(questions, self.shape.question, ended=False)
         passage, passage_lengths = padded(passages, self.shape.passage)

@@ -11,7 +11,7 @@ SHAPE = Shape(batch=16, question=8, passage=24, answer=6)
 def make(examples, steps=10):
     asked = Questions([[9, 10, 11]], [1], {"qa": [Question([5, 6], [[7]], 0, 1, 2)]}, [3], [4])
     weights = {"cloze": (1.0, 0.0), "qa": (0.0, 1.0), "not there": (1.0, 1.0)}
-    return Stream(examples, asked, SHAPE, weights, steps, seed=1)
+    return Stream(examples, asked, shape=SHAPE, weights=weights, steps=steps, seed=1)
 
 
 @pytest.fixture(autouse=True)
