@@ -27,6 +27,9 @@ class Asking:
     Args:
         questions: Those whose answer stands in their passage are taken.
         processor: SentencePiece processor of their tokens.
+
+    Raises:
+        ValueError: If there is none.
     """
 
     def __init__(
@@ -39,6 +42,11 @@ class Asking:
             told = [row for row in questions.told(name) if row.end - row.start <= LONGEST]
             if told:
                 self.tasks[name] = told
+        if not self.tasks:
+            raise ValueError(
+                f"There must be questions whose answers, of up to {LONGEST} tokens, stand in their "
+                f"passages. Received: none, of {', '.join(questions.tasks)}"
+            )
         self.styles = {name: processor.encode(name)[:STYLE_LENGTH] for name in self.tasks}
 
     def draw(self, name: str, rng: Random, size: int) -> Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from random import Random
 
@@ -23,6 +24,8 @@ TOKENS_AROUND, TOKENS_NEAR = 16, 5
 NEIGHBOURS = (-2, -1, 1, 2)  # rows of an article are together
 RECITED_FROM, RECITED = 5, 15  # tokens
 CORRUPTED, SPAN_LENGTH = 0.15, 3
+SPOTTED = (0, 1, 1, 2, 3)  # words that are others
+SPOTTED_AMONG = 12
 TRIES = 20
 
 Ids = list[int]
@@ -61,6 +64,7 @@ class Examples:
             "slot": self.slot,
             "claim": self.claim,
             "mend": self.mend,
+            "spot": self.spot,
             "ask": self.ask,
             "untold": self.untold,
         }
@@ -72,7 +76,7 @@ class Examples:
     def draw(self, name: str, rng: Random, size: int) -> Example:
         """Make an example of a task, from a passage of up to `size` tokens with the end's."""
         for _ in range(TRIES):
-            example = self.tasks[name](rng, rng.randrange(len(self.text)), size)
+            example = self.tasks[name](rng, self.any_row(rng), size)
             if example is not None:
                 return example
         return self.recite(rng, 0, size) or ([], self.text.passage(0)[: size - 1], [])
@@ -166,6 +170,38 @@ class Examples:
             return None
         question = self.blank + self.thinned(rng, before) + said + self.thinned(rng, after)
         return question, self.window(rng, tokens, row, start, end, size), tokens[start:end]
+
+    def spot(self, rng: Random, row: int, size: int) -> Example | None:
+        """A part of a passage in which some words are others: which, or that none is."""
+        tokens, title = self.text.passage(row), int(self.text.title_lengths[row])
+        words = self.words(tokens, title)
+        if len(words) < SPOTTED_AMONG:
+            return None
+        first = rng.randrange(len(words) - SPOTTED_AMONG + 1)
+        among = words[first : first + SPOTTED_AMONG]
+        changed = sorted(rng.sample(range(SPOTTED_AMONG), rng.choice(SPOTTED)))
+        question, answer = [*self.false], []
+        for number, (start, end) in enumerate(among):
+            word = tokens[start:end]
+            if number in changed:
+                other = tokens if rng.random() < 0.5 else self.text.passage(self.any_row(rng))
+                found = self.words(other, 0)
+                begin, stop = rng.choice(found) if found else (0, 0)
+                if not (said := other[begin:stop]) or said == word:
+                    return None
+                answer += (self.blank if answer else []) + said
+                word = said
+            question += word
+        start, end = among[0][0], among[-1][1]
+        return question, self.window(rng, tokens, row, start, end, size), answer or self.true
+
+    def words(self, tokens: Ids, first: int) -> list[tuple[int, int]]:
+        """Ends of each word from a token on."""
+        begins = [place for place in range(first, len(tokens)) if self.begins(tokens, place)]
+        return list(itertools.pairwise([*begins, len(tokens)])) if begins else []
+
+    def any_row(self, rng: Random) -> int:
+        return rng.randrange(len(self.text))
 
     def ask(self, rng: Random, row: int, size: int) -> Example | None:
         """A question in broken English: a word that asks, and the rest of the sentence."""

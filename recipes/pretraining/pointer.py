@@ -112,6 +112,7 @@ def new_pointer(bert: Path, dtype: str | None, dropout: float = 0.1) -> keras.Mo
     """
     policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
     backbone = keras_hub.models.BertBackbone.from_preset(str(bert), dtype=policy)
+    backbone.get_layer("pooled_dense").trainable = False  # is not looked at
     inside = keras.Input((None,), dtype="bool", name="inside")
     states = backbone(backbone.input)["sequence_output"]
     states = keras.layers.Dropout(dropout, dtype=policy)(states)

@@ -50,6 +50,27 @@ def test_false_claims_are_mended(made):
     assert all(question.startswith("_ ") and answer not in question for question, answer in told)
 
 
+def test_words_that_are_others_are_spotted(examples, monkeypatch):
+    monkeypatch.setattr(module, "SPOTTED_AMONG", 6)
+    decode = examples.processor.decode
+    counts = set()
+    for seed in range(100):
+        if (made := examples.spot(Random(seed), 0, SIZE)) is None:
+            continue
+        question, passage, answer = (list(ids) for ids in made)
+        assert decode(passage) == decode(examples.text.passage(0))
+        said = question[len(examples.false) :]
+        if answer == examples.true:
+            assert find(passage, said) is not None
+            counts.add(0)
+            continue
+        assert find(passage, said) is None
+        for part in split(answer, examples.blank):
+            assert find(said, part) is not None
+        counts.add(len(split(answer, examples.blank)))
+    assert counts == {0, 1, 2, 3}
+
+
 def test_questions_ask_for_the_kind_of_answer(made):
     told = made("ask", seeds=200)
     assert {answer for question, answer in told if question.startswith("in what year")} <= {"1863"}

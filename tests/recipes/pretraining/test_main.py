@@ -8,10 +8,11 @@ from safetensors.numpy import load_file
 
 import glimmer_keras as gk
 from recipes.pretraining import __main__ as recipe
-from recipes.pretraining import course, questions, rank, score, ship
+from recipes.pretraining import ask, asking, course, questions, rank, score, ship
 from recipes.pretraining.reader import Pretrained
 from recipes.pretraining.stream import Shape
 from tests.recipes.pretraining.conftest import some_passages
+from tests.recipes.pretraining.test_ask import tiny_bert
 from tests.recipes.pretraining.test_words import folder as word_folder
 
 SHAPE = Shape(batch=2, question=8, passage=16, answer=6)
@@ -106,6 +107,19 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     more[more.index(str(data / "more"))] = str(data / "other")
     assert recipe.main([*more, "--start", str(run / "phase-1" / "t5")]) == 2
     assert "'num_layers': 4}. Received: {'num_layers': 3}" in capsys.readouterr().err
+
+    monkeypatch.setattr(ask, "PART", 4)
+    monkeypatch.setattr(ask, "AT_ONCE", 4)
+    bert = tiny_bert(data / "bert", ["[UNK]", "[CLS]", "[SEP]", *letters])
+    asks = ["--run", str(run), "--bert", str(bert), "--output", str(data / "asked")]
+    asks += ["--questions", "4", "--steps", "1", "--pointer-steps", "1"]
+    assert ask.main(asks) == 2
+    assert "There must be questions whose answers, of up to 10 tokens" in capsys.readouterr().err
+    monkeypatch.setattr(asking, "LONGEST", 20)
+    assert ask.main(asks) == 0
+    assert (data / "asked" / "questions" / "corpus.jsonl").is_file()
+    assert ask.main([*asks, "--seed", "2"]) == 2
+    assert "seed=1. Received: seed=2" in capsys.readouterr().err
 
     monkeypatch.setattr(rank, "LENGTHS", (8, 16, 6))
     monkeypatch.setattr(rank, "NUM_PASSAGES", 4)
