@@ -44,7 +44,7 @@ OUTSIDE = {
     "models": {
         *("huggingface_hub", "jax", "keras", "keras_hub", "numpy", "safetensors", "tensorflow")
     },
-    "data": {"numpy", "tensorflow"},
+    "data": {"numpy", "pyarrow", "tensorflow", "zstandard"},
     "memory": {"numpy", "tensorstore"},
     "retrieval": {"bm25s", "faiss", "numpy", "tensorstore"},
     "metrics": {"numpy"},
@@ -55,13 +55,14 @@ LOADED_ON_DEMAND = {
         "bm25s",
         "faiss",
         "orbax",
+        "pyarrow",
         "pydantic",
         "tensorflow_text",
         "tensorstore",
         "torch",
+        "zstandard",
     )
 }
-LOADED_ON_DEMAND |= {"orbax", "pydantic"}
 
 
 def imports_of(source, package):

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from glimmer_keras.cli.start_keras import start_keras
 
 if TYPE_CHECKING:
-    from glimmer_keras.data import DiskCorpus, PassageFile
+    from glimmer_keras.data import Corpus, PassageFile
 
 TOKENS_PER_BATCH = 2048
-CORPUS_HELP = "passages as JSON lines, plain or .gz, or a folder of glimmer corpus"
+CORPUS_HELP = (
+    "passages: a file of any format that `glimmer_keras.data.PassageFile` lists, or a folder of "
+    "glimmer corpus or of .txt and .md files"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +46,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=formats("corpus"),
-        default="passages",
-        help="what a line of CORPUS is: a passage, or a page of KILT's knowledge source, to be cut "
-        "into passages (passages)",
+        help="what a record of CORPUS is (told by the fields of the first one)",
     )
     parser.add_argument(
         "--knowledge-source",
@@ -59,7 +60,7 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=200,
         metavar="N",
-        help="greatest number of words in a passage of a knowledge source (200)",
+        help="greatest number of words in a passage that is cut from a page or a text (200)",
     )
 
 
@@ -74,12 +75,12 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def corpus_file(args: argparse.Namespace) -> PassageFile | DiskCorpus:
+def corpus_file(args: argparse.Namespace) -> PassageFile | Corpus:
     """Open the corpus that the arguments name."""
-    from glimmer_keras.data import DiskCorpus, PassageFile
+    from glimmer_keras.data import PassageFile, read_corpus
 
     if Path(args.corpus).is_dir():
-        return DiskCorpus(args.corpus)
+        return read_corpus(args.corpus, max_words=args.max_words)
     file = PassageFile(args.corpus, args.format, args.max_words)
     next(iter(file))  # An absent or broken file is an error before a model is loaded.
     return file

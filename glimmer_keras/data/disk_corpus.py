@@ -12,7 +12,7 @@ import numpy as np
 from glimmer_keras.data.corpus import Corpus, passage_line
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.utils.files import new_folder
-from glimmer_keras.utils.manifest import read_manifest, write_manifest
+from glimmer_keras.utils.manifest import MANIFEST, read_manifest, write_manifest
 from glimmer_keras.utils.progress import track
 
 VERSION = 1
@@ -64,6 +64,11 @@ class DiskCorpus(Corpus):
         self._page_ids, self._rows_of_pages = pages, page_rows
         with (folder / PASSAGES).open("rb") as file:
             self._lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    @staticmethod
+    def is_one(path: str | os.PathLike[str]) -> bool:
+        """Tell whether a folder is of `DiskCorpus.write`, whole or not."""
+        return any(Path(path, name).is_file() for name in (MANIFEST, PASSAGES))
 
     @classmethod
     def write(

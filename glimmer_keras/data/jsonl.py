@@ -1,26 +1,21 @@
-import gzip
-import io
 import json
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+from glimmer_keras.data.text_lines import UNREADABLE, open_file, text_lines
 
 T = TypeVar("T")
 Record = dict[str, Any]
 
-UNREADABLE = (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error)
-OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
-
 
 class Line(NamedTuple):
-    """A record of a JSON lines file.
+    """A record of a file.
 
     Args:
-        record: The JSON object.
+        record: The JSON object, or the fields of a row by name.
         where: Place in the file, for messages.
-        number: Number of the line, from 1.
+        number: Number of the line or the record, from 1.
         offset: Where the line begins, in bytes before compression.
     """
 
@@ -28,19 +23,6 @@ class Line(NamedTuple):
     where: str
     number: int
     offset: int
-
-
-def open_file(path: str | Path) -> gzip.GzipFile | lzma.LZMAFile | io.BufferedReader:
-    """Open a file, plain or compressed, as its name ends in `.gz` or `.xz`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"`path` must be an existing file. Received: path={str(path)!r}")
-    opened = OPENERS.get(path.suffix)
-    return opened(path) if opened else path.open("rb")
 
 
 def read_lines(path: str | Path, number: int = 1, offset: int = 0) -> Iterator[Line]:
@@ -55,21 +37,10 @@ def read_lines(path: str | Path, number: int = 1, offset: int = 0) -> Iterator[L
         FileNotFoundError: If there is no such file.
         ValueError: Naming file and line, if a line is not a JSON object or cannot be read.
     """
-    with open_file(path) as file:
-        while True:
-            where = f"{path}:{number}"
-            try:
-                if offset != file.tell():
-                    file.seek(offset)
-                line = file.readline()
-                text = line.decode()
-            except UNREADABLE as error:
-                raise ValueError(f"{where}: cannot be read: {error}") from error
-            if not line:
-                return
-            if text.strip():
-                yield Line(_parse(text, where), where, number, offset)
-            number, offset = number + 1, offset + len(line)
+    for line in text_lines(path, number, offset):
+        if line.text.strip():
+            record = _parse(line.text, line.where)
+            yield Line(record, line.where, line.number, line.offset)
 
 
 def read_records(path: str | Path) -> Iterator[tuple[str, Record]]:
@@ -86,6 +57,24 @@ def read_records(path: str | Path) -> Iterator[tuple[str, Record]]:
         raise ValueError(f"{path}: must hold at least one record. Received: 0 records")
 
 
+def read_json(path: str | Path) -> Any:
+    """Read a file that is one JSON value.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, or is not JSON.
+    """
+    with open_file(path) as file:
+        try:
+            return json.loads(file.read().decode("utf-8-sig"))
+        except UNREADABLE as error:
+            raise ValueError(f"{path}: cannot be read: {error}") from error
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: not valid JSON: {error}") from error
+
+
 def read_list(path: str | Path) -> Iterator[tuple[str, Record]]:
     """Yield `("file: record n", record)` for each object of a file that is one JSON list.
 
@@ -93,16 +82,10 @@ def read_list(path: str | Path) -> Iterator[tuple[str, Record]]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no list of JSON objects, or the list is empty.
     """
-    with open_file(path) as file:
-        try:
-            records = json.loads(file.read().decode())
-        except UNREADABLE as error:
-            raise ValueError(f"{path}: cannot be read: {error}") from error
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+    records = read_json(path)
     if not isinstance(records, list) or not records:
         raise ValueError(
-            f"{path}: must hold a list of at least one record. Received: {_describe(records)}"
+            f"{path}: must hold a list of at least one record. Received: {describe(records)}"
         )
     for number, record in enumerate(records, start=1):
         where = f"{path}: record {number}"
@@ -120,7 +103,7 @@ def take(record: Record, name: str, kind: type[T], where: str) -> T:
     value = record[name]
     if not isinstance(value, kind):
         raise ValueError(
-            f"{where}: field `{name}` must be {kind.__name__}. Received: {_describe(value)}"
+            f"{where}: field `{name}` must be {kind.__name__}. Received: {describe(value)}"
         )
     return value
 
@@ -133,20 +116,23 @@ def take_id(record: Record, name: str, where: str) -> str:
     return take(record, name, str, where)
 
 
+def describe(value: Any) -> str:
+    """The beginning of a value, for a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _parse(line: str, where: str) -> Record:
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: not valid JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not valid JSON: {error}") from error
     return _check_object(record, where)
 
 
 def _check_object(record: Any, where: str) -> Record:
     if not isinstance(record, dict):
-        raise ValueError(f"{where}: must be a JSON object. Received: {_describe(record)}")
+        raise ValueError(f"{where}: must be a JSON object. Received: {describe(record)}")
     return record
-
-
-def _describe(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

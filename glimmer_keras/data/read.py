@@ -13,21 +13,27 @@ from glimmer_keras.data.formats import reader
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.data.passage_file import PassageFile
 from glimmer_keras.data.task import Task
+from glimmer_keras.data.text_folder import read_texts
 
 UNANSWERED = ("error", "skip", "keep")
 TRAIN = "-train.jsonl"
 
 
-def read_corpus(path: str | Path) -> Corpus:
-    """Read passages from JSON lines of `{"id", "title", "text"}`; the title may be left out.
+def read_corpus(path: str | Path, format: str | None = None, max_words: int = 200) -> Corpus:
+    """Read passages, from a file of any of the formats of `PassageFile`.
 
     Args:
-        path: A `.jsonl` file, or `.jsonl.gz`; or the folder of a `DiskCorpus`, which is opened.
+        path: The file; or the folder of a `DiskCorpus`, which is opened; or one of .txt and .md
+            files, see `read_texts`.
+        format: Name of the format; `None` for that of the first record.
+        max_words: Greatest number of words in a passage that is cut from a page or a text.
 
     Raises:
-        ValueError: Naming file and line, if a record is broken or repeats an id.
+        ValueError: Naming the place, if a record is broken or repeats an id.
     """
-    return DiskCorpus(path) if Path(path).is_dir() else _held(PassageFile(path))
+    if not Path(path).is_dir():
+        return _held(PassageFile(path, format, max_words))
+    return DiskCorpus(path) if DiskCorpus.is_one(path) else read_texts(path, max_words)
 
 
 def read_knowledge_source(path: str | Path, max_words: int = 200) -> Corpus:

@@ -41,7 +41,7 @@ def test_unreadable_bytes(tmp_path):
         list(read_records(path))
     path = tmp_path / "x.jsonl.gz"
     whole = gzip.compress(b'{"a": 1}\n' * 99)
-    for broken in (whole[:-12], whole[:12] + b"\xff" * 9 + whole[21:], b"plain"):
+    for broken in (whole[:-12], whole[:12] + b"\xff" * 9 + whole[21:]):
         path.write_bytes(broken)
         with pytest.raises(ValueError, match=r"x\.jsonl\.gz:\d+: cannot be read: "):
             list(read_records(path))

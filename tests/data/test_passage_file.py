@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from glimmer_keras.data import PassageFile, read_corpus, read_knowledge_source
+from glimmer_keras.data import Passage, PassageFile, read_corpus, read_knowledge_source
 
 RECORDS = [{"id": f"p{i}", "title": "Ülm" * (i % 2), "text": "é" * i} for i in range(7)]
 PAGES = [
@@ -30,6 +30,41 @@ def test_a_file_is_its_corpus_from_any_place_on(tmp_path, name, ending):
     for number, (place, passage) in enumerate(file.located()):
         assert passage == corpus[number]
         assert file.read(place, 3) == corpus[number : number + 3]
+
+
+FILES = {
+    "corpus.jsonl, JSON lines, format beir": (
+        '{"_id": "1", "title": "Ann", "text": "Ann lives.", "metadata": {}}\n'
+    ),
+    "docs.jsonl, JSON lines, format pyserini": '{"id": 1, "contents": "\\"Ann\\"\\nAnn lives."}\n',
+    "psgs_w100.tsv, TSV, format passages": 'id\ttext\ttitle\n1\t"Ann lives."\tAnn\n',
+    "table.csv, CSV, format passages": '"title","id","text"\n"Ann",1,"Ann lives."\n',
+    "collection.tsv, TSV, format passages": "1\tAnn lives.\tAnn\n",
+    "list.json, a JSON list, format passages": (
+        '[\n {"id": "1", "title": "Ann", "text": "Ann lives."}\n]'
+    ),
+}
+
+
+@pytest.mark.parametrize("told", FILES)
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_a_format_is_found_and_told(tmp_path, caplog, told, bom):
+    name, what = told.split(", ", 1)
+    path = tmp_path / name
+    path.write_text(bom + FILES[told], encoding="utf-8")
+    with caplog.at_level("INFO", "glimmer_keras"):
+        assert [*read_corpus(path)] == [Passage("1", "Ann", "Ann lives.")]
+    assert caplog.messages == [f"{path}: {what}"]
+
+
+def test_pages_are_known_without_being_named(tmp_path):
+    path = write(tmp_path / "x.jsonl", PAGES)
+    assert [*read_corpus(path, max_words=2)] == [*read_knowledge_source(path, max_words=2)]
+
+
+def test_a_folder_of_texts(tmp_path):
+    (tmp_path / "ann.txt").write_text("Ann lives.")
+    assert [*read_corpus(tmp_path)] == [Passage("ann.txt#0", "ann", "Ann lives.")]
 
 
 def test_a_knowledge_source_from_any_place_on(tmp_path):
@@ -63,7 +98,7 @@ def test_errors(tmp_path):
         PassageFile(path, max_words=0)
     with pytest.raises(FileNotFoundError, match=r"`path` must be an existing file"):
         list(PassageFile(tmp_path / "none.jsonl"))
-    assert repr(PassageFile("x")) == "PassageFile('x', 'passages')"
+    assert repr(PassageFile("x", "beir")) == "PassageFile('x', 'beir')"
     with pytest.raises(
         ValueError, match=r"`format` must be one of .*'passages'.* Received: .*'xml'"
     ):

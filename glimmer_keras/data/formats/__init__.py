@@ -10,6 +10,7 @@ from glimmer_keras.data.formats import knowledge_source as knowledge_source
 from glimmer_keras.data.formats import passages as passages
 from glimmer_keras.data.formats import trec as trec
 from glimmer_keras.data.formats.registry import Ranking as Ranking
+from glimmer_keras.data.formats.registry import find_format as find_format
 from glimmer_keras.data.formats.registry import formats as formats
 from glimmer_keras.data.formats.registry import reader as reader
 from glimmer_keras.data.formats.registry import register as register

@@ -11,7 +11,7 @@ BULLET = re.compile(r"^BULLET::::-*\s*")
 SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9])")
 
 
-@register("corpus", "knowledge_source")
+@register("corpus", "knowledge_source", "wikipedia_title", "text")
 def passages_of(record: Record, where: str, max_words: int) -> Iterator[Passage]:
     """Cut a page of KILT's knowledge source into passages of at most `max_words` words.
 

@@ -5,11 +5,39 @@ from glimmer_keras.data.jsonl import Record, take, take_id
 from glimmer_keras.data.passage import Passage
 
 
-@register("corpus", "passages")
+@register("corpus", "passages", "id", "text")
 def passage_of(record: Record, where: str, max_words: int) -> Iterator[Passage]:
-    """Read a passage from `{"id", "title", "text"}`; the title may be left out or null."""
-    title = take(record, "title", str, where) if record.get("title") is not None else ""
-    passage_id = take_id(record, "id", where)
-    if not passage_id:
-        raise ValueError(f"{where}: field `id` must not be empty. Received: id=''")
-    yield Passage(passage_id, title, take(record, "text", str, where))
+    """Read a passage from `{"id", "title", "text"}`; the title may be left out or null.
+
+    So are the tables of DPR, `psgs_w100.tsv`, and of MS MARCO, `collection.tsv`.
+    """
+    yield Passage(_id(record, "id", where), _title(record, where), take(record, "text", str, where))
+
+
+@register("corpus", "beir", "_id", "text")
+def beir(record: Record, where: str, max_words: int) -> Iterator[Passage]:
+    """Read a passage of BEIR, `{"_id", "title", "text"}`; the title may be left out or null."""
+    yield Passage(
+        _id(record, "_id", where), _title(record, where), take(record, "text", str, where)
+    )
+
+
+@register("corpus", "pyserini", "id", "contents")
+def pyserini(record: Record, where: str, max_words: int) -> Iterator[Passage]:
+    """Read a passage of Pyserini, `{"id", "contents"}`: the first of several lines is the title."""
+    title, end, text = take(record, "contents", str, where).partition("\n")
+    if not end:
+        title, text = "", title
+    if len(title) > 1 and title[0] == title[-1] == '"':
+        title = title[1:-1]
+    yield Passage(_id(record, "id", where), title.strip(), text.strip())
+
+
+def _title(record: Record, where: str) -> str:
+    return take(record, "title", str, where) if record.get("title") is not None else ""
+
+
+def _id(record: Record, name: str, where: str) -> str:
+    if not (passage_id := take_id(record, name, where)):
+        raise ValueError(f"{where}: field `{name}` must not be empty. Received: {name}=''")
+    return passage_id

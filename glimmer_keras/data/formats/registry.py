@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from glimmer_keras.data.provenance import Provenance
@@ -8,7 +8,22 @@ from glimmer_keras.data.provenance import Provenance
 Kind = Literal["corpus", "task", "results"]
 Read = TypeVar("Read", bound=Callable[..., Any])
 
-_READERS: dict[Kind, dict[str, Callable[..., Any]]] = {"corpus": {}, "task": {}, "results": {}}
+
+class Format(NamedTuple):
+    """A format of files.
+
+    Args:
+        name: Its name.
+        read: What reads it, see `register`.
+        fields: Those that tell a record of it from others.
+    """
+
+    name: str
+    read: Callable[..., Any]
+    fields: Sequence[str] = ()
+
+
+_FORMATS: dict[Kind, dict[str, Format]] = {"corpus": {}, "task": {}, "results": {}}
 
 
 class Ranking(NamedTuple):
@@ -27,19 +42,20 @@ class Ranking(NamedTuple):
     by: Literal["id", "question"] = "id"
 
 
-def register(kind: Kind, name: str) -> Callable[[Read], Read]:
+def register(kind: Kind, name: str, *fields: str) -> Callable[[Read], Read]:
     """Register the decorated function as the reader of a format.
 
     Args:
         kind: What the function gives:
-            `"corpus"`: `(record, where, max_words)` of a line of JSON -> `Iterator[Passage]`;
+            `"corpus"`: `(record, where, max_words)` of a record -> `Iterator[Passage]`;
             `"task"`: `(path, name)` -> `Iterator[tuple[str, Example]]`, places and examples;
             `"results"`: `(path)` -> `Iterator[Ranking]`.
         name: Name of the format.
+        *fields: Those that every record of it has, and together no other's.
     """
 
     def add(read: Read) -> Read:
-        _READERS[kind][name] = read
+        _FORMATS[kind][name] = Format(name, read, fields)
         return read
 
     return add
@@ -51,11 +67,33 @@ def reader(kind: Kind, name: str) -> Callable[..., Any]:
     Raises:
         ValueError: If there is no format of this name; the message lists those there are.
     """
-    if name not in _READERS[kind]:
+    if name not in _FORMATS[kind]:
         raise ValueError(f"`format` must be one of {formats(kind)}. Received: format={name!r}")
-    return _READERS[kind][name]
+    return _FORMATS[kind][name].read
 
 
 def formats(kind: Kind) -> tuple[str, ...]:
     """List the names of the formats of a kind, sorted."""
-    return tuple(sorted(_READERS[kind]))
+    return tuple(sorted(_FORMATS[kind]))
+
+
+def find_format(kind: Kind, record: dict[str, Any], where: str) -> Format:
+    """Find the format of a record by its fields: of those that fit the one with the most.
+
+    Raises:
+        ValueError: If none fits; the message has the nearest one's fields that are missing.
+    """
+    known = [each for each in _FORMATS[kind].values() if each.fields]
+
+    def missing(each: Format) -> list[str]:
+        return [name for name in each.fields if name not in record]
+
+    fitting = [each for each in known if not missing(each)]
+    if fitting:
+        return max(fitting, key=lambda each: len(each.fields))
+    nearest = min(known, key=lambda each: (len(missing(each)), len(each.fields)))
+    lacking = " and ".join(f"field `{name}`" for name in missing(nearest))
+    raise ValueError(
+        f"{where}: must be of a known format, {', '.join(formats(kind))}; for the nearest, "
+        f"{nearest.name!r}, {lacking} is missing. Received: {sorted(map(str, record))}"
+    )

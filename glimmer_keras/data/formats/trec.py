@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glimmer_keras.data.formats.registry import Ranking, register
-from glimmer_keras.data.jsonl import UNREADABLE, open_file
 from glimmer_keras.data.provenance import Provenance
+from glimmer_keras.data.text_lines import text_lines
 
 
 class Result(NamedTuple):
@@ -44,20 +44,9 @@ def rankings(path: str | Path) -> Iterator[Ranking]:
 
 def _results(path: str | Path) -> Iterator[Result]:
     """Read the lines that are not blank."""
-    with open_file(path) as file:
-        number = 0
-        while True:
-            number += 1
-            where = f"{path}:{number}"
-            try:
-                line = file.readline()
-                fields = line.decode().split()
-            except UNREADABLE as error:
-                raise ValueError(f"{where}: cannot be read: {error}") from error
-            if not line:
-                return
-            if fields:
-                yield _parse(fields, where)
+    for line in text_lines(path):
+        if fields := line.text.split():
+            yield _parse(fields, line.where)
 
 
 def _parse(fields: list[str], where: str) -> Result:

@@ -84,6 +84,6 @@ def test_arguments(run, tmp_path):
         read_trec_run(run(RUN), TASK, CORPUS, 1, unknown="keep")
     with pytest.raises(FileNotFoundError):
         read_trec_run(tmp_path / "none", TASK, CORPUS, 1)
-    (tmp_path / "bad.gz").write_bytes(b"no gzip")
+    (tmp_path / "bad.gz").write_bytes(gzip.compress(b"q")[:-9])
     with pytest.raises(ValueError, match=r"bad\.gz:1: cannot be read"):
         read_trec_run(tmp_path / "bad.gz", TASK, CORPUS, 1)
