@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glimmer_keras.cli.arguments import CORPUS_HELP, QUESTIONS_HELP
 from glimmer_keras.cli.start_keras import start_keras
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     passages.add_argument("--store", help="path or URL of the memory of the passages")
     passages.add_argument(
         "--corpus",
-        help="passages as JSON lines, or a folder of glimmer corpus, encoded as they come",
+        help=f"{CORPUS_HELP}; they are encoded as they come",
     )
     parser.add_argument("--index", help="folder of the BM25 index (default: STORE.bm25)")
     parser.add_argument(
@@ -31,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     questions = parser.add_mutually_exclusive_group()
     questions.add_argument("--question", help="one question; without it a prompt waits for them")
-    questions.add_argument(
-        "--input", help="questions as JSON lines with `id` and `input`, as KILT's"
-    )
+    questions.add_argument("--input", help=QUESTIONS_HELP)
     parser.add_argument("--ids", nargs="+", metavar="ID", help="passages to read for --question")
     parser.add_argument("--output", help="file of KILT predictions for --input")
     parser.add_argument("--batch-size", type=int, default=8, help="questions of --input at once")

@@ -1,5 +1,11 @@
 import argparse
 
+CORPUS_HELP = (
+    "passages: a file of any format that `glimmer_keras.data.PassageFile` lists, or a folder of "
+    "glimmer corpus or of .txt and .md files"
+)
+QUESTIONS_HELP = "questions: a file of any format that `glimmer_keras.data.read_task` lists"
+
 
 def positive(text: str) -> int:
     """Read an integer of at least 1."""

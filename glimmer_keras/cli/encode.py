@@ -4,16 +4,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glimmer_keras.cli.arguments import CORPUS_HELP
 from glimmer_keras.cli.start_keras import start_keras
 
 if TYPE_CHECKING:
     from glimmer_keras.data import Corpus, PassageFile
 
 TOKENS_PER_BATCH = 2048
-CORPUS_HELP = (
-    "passages: a file of any format that `glimmer_keras.data.PassageFile` lists, or a folder of "
-    "glimmer corpus or of .txt and .md files"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

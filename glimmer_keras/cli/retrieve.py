@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glimmer_keras.cli.arguments import CORPUS_HELP, QUESTIONS_HELP
 from glimmer_keras.cli.start_keras import start_keras
 
 if TYPE_CHECKING:
@@ -12,12 +13,8 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "corpus", metavar="CORPUS", help="passages as JSON lines, or a folder of glimmer corpus"
-    )
-    parser.add_argument(
-        "tasks", metavar="TASK", nargs="+", help="questions as JSON lines with `id` and `input`"
-    )
+    parser.add_argument("corpus", metavar="CORPUS", help=CORPUS_HELP)
+    parser.add_argument("tasks", metavar="TASK", nargs="+", help=QUESTIONS_HELP)
     parser.add_argument(
         "--output", metavar="DIR", required=True, help="gets a folder for each TASK, of its name"
     )

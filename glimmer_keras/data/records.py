@@ -70,8 +70,9 @@ def read_any(
     """Yield the records of a file one at a time.
 
     Args:
-        path: JSON lines, a JSON list, a table with tabs or commas between its columns, Parquet or
-            Arrow; compressed or not.
+        path: JSON lines, one JSON list or object, a table with tabs or commas between its columns,
+            lines of text, which are records of one field, `line`, Parquet or Arrow; compressed or
+            not.
         columns: Of tables.
         number, offset: `number` and `offset` of the `Line` to begin with.
         shape: What `shape_of` tells, if that is known.
@@ -79,7 +80,7 @@ def read_any(
     Raises:
         FileNotFoundError: If there is no such file.
         ImportError: If it is Parquet or Arrow, and the extra `parquet` is not installed.
-        ValueError: Naming the place, if a record is broken; or if the file has another shape.
+        ValueError: Naming the place, if a record is broken.
     """
     shape = shape or shape_of(path, columns)
     if shape == "lines":
@@ -89,14 +90,11 @@ def read_any(
     else:
         readers: dict[str, Callable[[str | Path], Iterator[tuple[str, Record]]]] = {
             "list": read_list,
+            "object": _object,
+            "text": _text,
             "parquet": _parquet,
             "arrow": _arrow,
         }
-        if shape not in readers:
-            raise ValueError(
-                f"{path}: must be JSON lines, a JSON list, TSV, CSV, Parquet or Arrow. "
-                f"Received: {SHAPES[shape]}"
-            )
         for place, (where, record) in enumerate(readers[shape](path), start=1):
             if place >= number:
                 yield Line(record, where, place, 0)
@@ -167,6 +165,16 @@ def _rows(
                 f"Received: {len(row)}"
             )
         yield Line(dict(zip(names, row, strict=True)), line.where, line.number, line.offset)
+
+
+def _object(path: str | Path) -> Iterator[tuple[str, Record]]:
+    yield str(path), read_json(path)
+
+
+def _text(path: str | Path) -> Iterator[tuple[str, Record]]:
+    for line in text_lines(path):
+        if text := line.text.strip():
+            yield line.where, {"line": text}
 
 
 def _parquet(path: str | Path) -> Iterator[tuple[str, Record]]:

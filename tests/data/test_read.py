@@ -1,3 +1,4 @@
+import gzip
 import json
 import re
 
@@ -31,6 +32,19 @@ def test_all_tasks_or_those_asked_for_in_their_order(folder):
     ]
     _, train, _ = read_folder(folder, ["verify", "qa"])
     assert [task.name for task in train] == ["verify", "qa"]
+
+
+def test_files_may_be_named_and_packed_as_kilts(folder):
+    (folder / "qa-train.jsonl").rename(folder / "qa-train-kilt.jsonl")
+    packed = gzip.compress((folder / "qa-dev.jsonl").read_bytes())
+    (folder / "qa-dev.jsonl").unlink()
+    (folder / "qa-dev-kilt.jsonl.gz").write_bytes(packed)
+    (folder / "qa-train_id-kilt.jsonl").write_text("")
+    _, train, dev = read_folder(folder)
+    assert [task[0].id for task in train + dev][::2] == ["qa-train", "qa-dev"]
+    (folder / "qa-train.jsonl").write_text("")
+    with pytest.raises(ValueError, match=r"Received: qa-train-kilt\.jsonl and qa-train\.jsonl"):
+        read_folder(folder)
 
 
 def test_a_corpus_on_disk_is_taken(folder):

@@ -64,8 +64,6 @@ def test_a_table_without_a_header_is_not_quoted(tmp_path):
         ("id\tid\n1\tx\n", ":1: columns must have distinct names. Received: ['id', 'id']"),
         ("a\tb\tc\n", ":1: must name its columns, one of them of id, text, title. Received: 3,"),
         ('id\ttext\n1\t"open\n2\tx\n', ":2: not a valid row: "),
-        ("Who was it, and when?\n", ": must be JSON lines, a JSON list, TSV, CSV, Parquet or Arr"),
-        ('{\n "id": "1"\n}', "Parquet or Arrow. Received: a JSON object"),
         ('{"id": "1"\n{"id": "2"}', ":1: not valid JSON: "),
         ('{"id": ' + "[" * 100_000, ":1: not valid JSON: "),
         ('{"id": ' + "9" * 5000 + "}", ":1: not valid JSON: "),
@@ -76,6 +74,16 @@ def test_what_is_wrong_is_told(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=re.escape(message)):
         list(read_any(path, COLUMNS))
+
+
+def test_one_object_and_lines_of_text(tmp_path):
+    path = tmp_path / "file"
+    path.write_text('{\n "id": "1"\n}')
+    assert [tuple(line)[:2] for line in read_any(path, COLUMNS)] == [({"id": "1"}, str(path))]
+    path.write_text("Who was it, and when?\n\nWhy?")
+    lines = list(read_any(path, COLUMNS))
+    assert [line.record for line in lines] == [{"line": "Who was it, and when?"}, {"line": "Why?"}]
+    assert [line.where for line in lines] == [f"{path}:1", f"{path}:3"]
 
 
 def test_broken_parquet(tmp_path):

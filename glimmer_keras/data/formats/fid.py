@@ -3,27 +3,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from glimmer_keras.data.example import Example
-from glimmer_keras.data.formats.registry import Ranking, register
+from glimmer_keras.data.formats.questions import answers_of, id_of, question_of
+from glimmer_keras.data.formats.registry import Ranking, Source, register
 from glimmer_keras.data.jsonl import Record, read_list, read_records, take, take_id
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.data.provenance import Provenance
 
 
-@register("task", "fid")
-def examples(path: str | Path, name: str) -> Iterator[tuple[str, Example]]:
-    """Read questions that bring their retrieved passages, in the form of FiD and DPR.
+@register("task", "fid", "question", "ctxs")
+def examples(record: Record, source: Source) -> Iterator[Example]:
+    """Read a question that brings its retrieved passages, in the form of FiD, Atlas and DPR.
 
-    Each record is `{"question", "answers": [...], "target"?, "ctxs": [{"id"?, "title"?, "text",
+    It is `{"question", "answers"?: [...], "target"?, "ctxs": [{"id"?, "title"?, "text",
     "has_answer"?}, ...]}`, the best passage first. `target` comes first among the answers. Each
     passage marked `has_answer` (or `hasanswer`) is an alternative evidence set of its own, so
     recall is DPR's top-k accuracy.
-
-    Args:
-        path: A `.json` list or `.jsonl` lines, gzipped or not.
-        name: Name of the task.
     """
-    for number, (where, record) in enumerate(_records(path)):
-        yield where, _example(record, f"{name}-{number}", name, where)
+    where = source.where
+    contexts = _contexts(record, where)
+    passages = [passage_of(context, source) for context in contexts]
+    answers = answers_of(record.get("answers"), "answers", where)
+    if record.get("target") is not None:
+        answers = [take(record, "target", str, where), *answers]
+    gold = [
+        (Provenance(passage_id=passage.id),)
+        for context, passage in zip(contexts, passages, strict=True)
+        if context.get("has_answer") or context.get("hasanswer")
+    ]
+    yield Example(
+        id=id_of(record, source),
+        task=source.task,
+        question=question_of(record, "question", where),
+        answers=tuple(answers),
+        evidence=tuple(dict.fromkeys(gold)),
+        contexts=tuple(passages),
+    )
 
 
 @register("results", "dpr")
@@ -45,6 +59,17 @@ def rankings(path: str | Path) -> Iterator[Ranking]:
             yield Ranking(question, where, _ranked_pieces(record, where), by="question")
 
 
+def passage_of(context: Record, source: Source) -> Passage:
+    """Read a passage that comes with a question; one without an id has that of its text."""
+    where = source.where
+    title = take(context, "title", str, where) if context.get("title") is not None else ""
+    text = take(context, "text", str, where)
+    if context.get("id") is None:
+        digest = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
+        return Passage(f"{source.task}-{digest[:16]}", title, text)
+    return Passage(take_id(context, "id", where), title, text)
+
+
 def _records(path: str | Path) -> Iterator[tuple[str, Record]]:
     suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
     return read_list(path) if suffixes[-1:] == [".json"] else read_records(path)
@@ -60,40 +85,3 @@ def _contexts(record: Record, where: str) -> list[Record]:
 def _ranked_pieces(record: Record, where: str) -> Iterator[tuple[str, Provenance]]:
     for context in _contexts(record, where):
         yield where, Provenance(passage_id=take_id(context, "id", where))
-
-
-def _passage(context: Record, name: str, where: str) -> Passage:
-    title = take(context, "title", str, where) if context.get("title") is not None else ""
-    text = take(context, "text", str, where)
-    if context.get("id") is None:
-        digest = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
-        return Passage(f"{name}-{digest[:16]}", title, text)
-    return Passage(take_id(context, "id", where), title, text)
-
-
-def _example(record: Record, default_id: str, name: str, where: str) -> Example:
-    contexts = _contexts(record, where)
-    passages = [_passage(context, name, where) for context in contexts]
-    answers = take(record, "answers", list, where)
-    if record.get("target") is not None:
-        answers = [take(record, "target", str, where), *answers]
-    if not any(isinstance(answer, str) and answer.strip() for answer in answers):
-        raise ValueError(f"{where}: field `answers` must hold an answer. Received: {answers!r}")
-    if not all(isinstance(answer, str) for answer in answers):
-        raise ValueError(f"{where}: field `answers` must be a list of strings")
-    question = take(record, "question", str, where)
-    if not question.strip():
-        raise ValueError(f"{where}: field `question` must not be blank")
-    gold = [
-        (Provenance(passage_id=passage.id),)
-        for context, passage in zip(contexts, passages, strict=True)
-        if context.get("has_answer") or context.get("hasanswer")
-    ]
-    return Example(
-        id=take_id(record, "id", where) if record.get("id") is not None else default_id,
-        task=name,
-        question=question,
-        answers=tuple(answers),
-        evidence=tuple(dict.fromkeys(gold)),
-        contexts=tuple(passages),
-    )

@@ -3,28 +3,47 @@ from pathlib import Path
 from typing import Any
 
 from glimmer_keras.data.example import Example
-from glimmer_keras.data.formats.registry import Ranking, register
+from glimmer_keras.data.formats.registry import Ranking, Source, register
 from glimmer_keras.data.jsonl import Record, read_records, take, take_id
 from glimmer_keras.data.provenance import Provenance
 
 
-@register("task", "kilt")
-def examples(path: str | Path, name: str | None) -> Iterator[tuple[str, Example]]:
-    """Read the examples of a KILT file, JSON lines.
+@register("task", "kilt", "id", "input")
+def examples(record: Record, source: Source) -> Iterator[Example]:
+    """Read an example of KILT, `{"id", "input", "output": [{"answer", "provenance": [...]}]}`.
 
-    Each line is `{"id", "input", "output": [{"answer", "provenance": [...]}]}`, a provenance
-    being `{"passage_id"}` or `{"wikipedia_id", "start_paragraph_id", "end_paragraph_id"}`. Every
-    output with a provenance gives an alternative evidence set, also one without an answer.
-
-    Args:
-        path: A `.jsonl` file, or `.jsonl.gz`.
-        name: Name of the task. By default the `task` that a row states, else the file's name up
-            to the first dot.
+    A provenance is `{"passage_id"}` or `{"wikipedia_id", "start_paragraph_id",
+    "end_paragraph_id"}`. Every output with a provenance gives an alternative evidence set, also one
+    without an answer; a row may have no output.
     """
-    file_name = Path(path).name.split(".")[0]
-    for where, record in read_records(path):
-        task = name or (take(record, "task", str, where) if "task" in record else file_name)
-        yield where, _example(record, task, where)
+    where = source.where
+    outputs = take(record, "output", list, where) if "output" in record else []
+    answers, evidence = [], []
+    for output in outputs:
+        if not isinstance(output, dict):
+            raise ValueError(f"{where}: field `output` must be a list of objects")
+        answer = output.get("answer")
+        if answer is not None and take(output, "answer", str, where).strip():
+            answers.append(answer)
+        pieces = output.get("provenance") or []
+        if pieces:
+            evidence.append(tuple(_piece(piece, where) for piece in pieces))
+    yield Example(
+        id=take_id(record, "id", where),
+        task=source.task,
+        question=_question(record, where),
+        answers=tuple(answers),
+        evidence=tuple(dict.fromkeys(evidence)),
+    )
+
+
+@register("task", "kilt_ids", "id", "output")
+def without_questions(record: Record, source: Source) -> Iterator[Example]:
+    """Refuse a row of KILT that has no question, as those of TriviaQA come."""
+    raise ValueError(
+        f"{source.where}: field `input` is missing, for KILT may not hand these questions on. Its "
+        "scripts/get_triviaqa_input.py puts them in; read what that writes"
+    )
 
 
 @register("results", "kilt")
@@ -37,27 +56,6 @@ def rankings(path: str | Path) -> Iterator[Ranking]:
     """
     for where, record in read_records(path):
         yield Ranking(take_id(record, "id", where), where, _ranked_pieces(record, where))
-
-
-def _example(record: Record, task: str, where: str) -> Example:
-    outputs = take(record, "output", list, where) if "output" in record else []
-    answers, evidence = [], []
-    for output in outputs:
-        if not isinstance(output, dict):
-            raise ValueError(f"{where}: field `output` must be a list of objects")
-        answer = output.get("answer")
-        if answer is not None and take(output, "answer", str, where).strip():
-            answers.append(answer)
-        pieces = output.get("provenance") or []
-        if pieces:
-            evidence.append(tuple(_piece(piece, where) for piece in pieces))
-    return Example(
-        id=take_id(record, "id", where),
-        task=task,
-        question=_question(record, where),
-        answers=tuple(answers),
-        evidence=tuple(dict.fromkeys(evidence)),
-    )
 
 
 def _question(record: Record, where: str) -> str:

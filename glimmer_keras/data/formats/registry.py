@@ -26,6 +26,20 @@ class Format(NamedTuple):
 _FORMATS: dict[Kind, dict[str, Format]] = {"corpus": {}, "task": {}, "results": {}}
 
 
+class Source(NamedTuple):
+    """Where a record of a task comes from.
+
+    Args:
+        task: Name of the task.
+        where: Place in the file, for messages.
+        number: Number of the record in the file, from 0.
+    """
+
+    task: str
+    where: str
+    number: int
+
+
 class Ranking(NamedTuple):
     """The results that a file has for one question.
 
@@ -48,7 +62,7 @@ def register(kind: Kind, name: str, *fields: str) -> Callable[[Read], Read]:
     Args:
         kind: What the function gives:
             `"corpus"`: `(record, where, max_words)` of a record -> `Iterator[Passage]`;
-            `"task"`: `(path, name)` -> `Iterator[tuple[str, Example]]`, places and examples;
+            `"task"`: `(record, source)` of a record and its `Source` -> `Iterator[Example]`;
             `"results"`: `(path)` -> `Iterator[Ranking]`.
         name: Name of the format.
         *fields: Those that every record of it has, and together no other's.

@@ -65,7 +65,7 @@ def test_task_name(tmp_path):
 def test_unanswered_rows(tmp_path):
     test_row = {"id": "t", "input": "question"}
     path = write(tmp_path / "x.jsonl", row(1, {"answer": "a"}), row(2, {"answer": " "}), test_row)
-    with pytest.raises(ValueError, match=r"x\.jsonl:2: field `output` must hold an answer"):
+    with pytest.raises(ValueError, match=r"x\.jsonl:2: must hold an answer"):
         read_task(path)
     assert [e.id for e in read_task(path, unanswered="skip")] == ["r1"]
     assert [e.answers for e in read_task(path, unanswered="keep")] == [("a",), (), ()]

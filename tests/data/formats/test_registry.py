@@ -9,9 +9,12 @@ from glimmer_keras.data.passage import Passage
 
 def test_what_there_is():
     assert formats("corpus") == ("beir", "knowledge_source", "passages", "pyserini")
-    assert formats("task") == ("fid", "kilt")
+    assert formats("task") == (
+        *("beir", "fid", "kilt", "kilt_ids", "lines", "questions", "squad", "squad_rows"),
+        *("triviaqa", "two_columns"),
+    )
     assert formats("results") == ("dpr", "kilt", "trec")
-    with pytest.raises(ValueError, match=r"one of \('fid', 'kilt'\)\. Received: format='trec'"):
+    with pytest.raises(ValueError, match=r"one of \('beir', 'fid', .*\)\. Received: format='trec'"):
         reader("task", "trec")
 
 
