@@ -46,7 +46,7 @@ OUTSIDE = {
     },
     "data": {"numpy", "pyarrow", "tensorflow", "zstandard"},
     "memory": {"numpy", "tensorstore"},
-    "retrieval": {"bm25s", "faiss", "numpy", "tensorstore"},
+    "retrieval": {"Stemmer", "bm25s", "faiss", "numpy", "tensorstore"},
     "metrics": {"numpy"},
 }
 LOADED_ON_DEMAND = {

@@ -9,7 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glimmer_keras.cli.arguments import CORPUS_HELP, QUESTIONS_HELP
+from glimmer_keras.cli.arguments import (
+    CORPUS_HELP,
+    QUESTIONS_HELP,
+    add_retriever_arguments,
+    check_retriever,
+    retriever_of,
+)
 from glimmer_keras.cli.start_keras import start_keras
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--corpus",
         help=f"{CORPUS_HELP}; they are encoded as they come",
     )
+    add_retriever_arguments(parser)
     parser.add_argument("--index", help="folder of the BM25 index (default: STORE.bm25)")
     parser.add_argument(
         "-k", "--num-passages", type=int, help="passages a question (default: the preset's, or 25)"
@@ -45,18 +52,21 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("`--input` and `--output` must be given together. Received: one of them")
     if args.ids and args.question is None:
         raise ValueError("`--ids` must come with `--question`. Received: no question")
+    check_retriever(args)
     start_keras()
     from glimmer_keras.data import read_corpus, read_task
     from glimmer_keras.memory import MemoryStore
     from glimmer_keras.models import Glimmer
-    from glimmer_keras.pipelines import Reader, bm25_index, write_predictions
+    from glimmer_keras.pipelines import Reader, write_predictions
 
     task = read_task(args.input, "questions", unanswered="keep") if args.input else None
     store = MemoryStore.open(args.store, cache_bytes=args.cache_mb * 2**20) if args.store else None
     corpus = read_corpus(args.corpus) if args.corpus else None
     glimmer = Glimmer.from_preset(args.preset)
     passages = corpus if store is None else store
-    index = bm25_index(passages, args.index) if passages is not None and not args.ids else None
+    index = None
+    if passages is not None and not args.ids:
+        index = retriever_of(args, passages, args.index, None)
     reader = Reader(
         glimmer,
         store,
@@ -70,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
             "preset": args.preset,
             "written": weights_time(args.preset),
             "passages": index.fingerprint,
+            "retriever": dict(index.settings),
             "num_passages": reader.num_passages,
         }
         write_predictions(reader, task, args.output, settings)

@@ -1,10 +1,74 @@
+from __future__ import annotations
+
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glimmer_keras.data import Corpus
+    from glimmer_keras.memory import MemoryStore
+    from glimmer_keras.models import TextEmbedder
 
 CORPUS_HELP = (
     "passages: a file of any format that `glimmer_keras.data.PassageFile` lists, or a folder of "
     "glimmer corpus or of .txt and .md files"
 )
 QUESTIONS_HELP = "questions: a file of any format that `glimmer_keras.data.read_task` lists"
+
+
+def add_retriever_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how passages are found, as `retriever_of` takes it."""
+    parser.add_argument(
+        "--bm25", action="store_true", help="BM25, the default; with --embedder both are fused"
+    )
+    parser.add_argument(
+        "--embedder", metavar="FOLDER", help="dense retrieval: a preset, or a folder of GTR's form"
+    )
+    parser.add_argument(
+        "--faiss",
+        metavar="INDEX",
+        default="exact",
+        help="search of vectors, approximate: an index of FAISS such as HNSW32 (exact)",
+    )
+
+
+def check_retriever(args: argparse.Namespace) -> None:
+    if args.embedder is None and args.faiss != "exact":
+        raise ValueError(
+            "`--faiss` must go with `--embedder`, whose vectors it searches. "
+            f"Received: --faiss {args.faiss}"
+        )
+
+
+def retriever_of(
+    args: argparse.Namespace, passages: Corpus | MemoryStore, bm25: Any, dense: Any
+) -> Any:
+    """Make the retriever that the arguments ask for.
+
+    Args:
+        args: With `bm25`, `embedder` and `faiss`.
+        passages: What is searched.
+        bm25, dense: Where its index and its vectors are kept; `None` for the default.
+    """
+    from glimmer_keras.pipelines import bm25_index, dense_index
+    from glimmer_keras.retrieval import FusedRetriever
+
+    found: list[Any] = []
+    if args.bm25 or args.embedder is None:
+        found.append(bm25_index(passages, bm25))
+    if args.embedder is not None:
+        embedder = read_embedder(args.embedder)
+        found.append(dense_index(passages, embedder, dense, index=args.faiss))
+    return found[0] if len(found) == 1 else FusedRetriever(found)
+
+
+def read_embedder(folder: str) -> TextEmbedder:
+    """Load an embedder from a folder as sentence-transformers keeps GTR, or from a preset."""
+    from glimmer_keras.models import TextEmbedder
+
+    if Path(folder, "modules.json").is_file():
+        return TextEmbedder.from_gtr(folder)
+    return TextEmbedder.from_preset(folder)
 
 
 def positive(text: str) -> int:

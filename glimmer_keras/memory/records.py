@@ -15,8 +15,12 @@ HASH, LENGTH, START, SIZE, CHECKSUM = slice(0, 2), 2, 3, 4, 5
 COLUMNS = 6
 
 
+PAGE = ("page_id", "first_paragraph", "last_paragraph")
+TYPES = {3: [str] * 3, 6: [str] * 4 + [int] * 2}
+
+
 class HasText(Protocol):
-    """A passage with the fields that are kept."""
+    """A passage with the fields that are kept; its `PAGE`, if it has that, is kept too."""
 
     @property
     def id(self) -> str: ...
@@ -56,7 +60,9 @@ def encode_passages(passages: Sequence[HasText]) -> tuple[bytes, np.ndarray]:
                 "`passages` must have distinct ids. "
                 f"Received: id={passage.id!r} at {other} and {number}"
             )
-        parts.append(_encode(json.dumps(fields, ensure_ascii=False)) + b"\n")
+        page = [getattr(passage, name, None) for name in PAGE]
+        kept = [*fields, *page] if page[0] else fields
+        parts.append(_encode(json.dumps(kept, ensure_ascii=False)) + b"\n")
     records = np.zeros((len(parts), COLUMNS), "uint64")
     records[:, HASH] = hash_ids(list(ids))
     records[:, SIZE] = sizes = [len(part) for part in parts]
@@ -71,7 +77,7 @@ def decode_passage(encoded: bytes) -> StoredPassage:
         ValueError: If it is not what `encode_passages` made.
     """
     fields = json.loads(encoded)
-    if not isinstance(fields, list) or [type(part) for part in fields] != [str] * 3:
+    if not isinstance(fields, list) or [type(part) for part in fields] != TYPES.get(len(fields)):
         raise ValueError("not a passage")
     return StoredPassage(*fields)
 

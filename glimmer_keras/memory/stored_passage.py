@@ -9,8 +9,14 @@ class StoredPassage:
         id: Unique within the store, not empty.
         title: Title of its page, empty where there is none.
         text: The text itself.
+        page_id: Identifier of the page it was cut from, empty if unknown.
+        first_paragraph: First paragraph of that page which it covers, -1 if unknown.
+        last_paragraph: Last such paragraph, inclusive.
     """
 
     id: str
     title: str
     text: str
+    page_id: str = ""
+    first_paragraph: int = -1
+    last_paragraph: int = -1

@@ -10,6 +10,7 @@ from glimmer_keras.pipelines.beam_encode import beam_encode_corpus as beam_encod
 from glimmer_keras.pipelines.corpus_memory import CorpusMemory as CorpusMemory
 from glimmer_keras.pipelines.encode_corpus import append_corpus as append_corpus
 from glimmer_keras.pipelines.encode_corpus import encode_corpus as encode_corpus
+from glimmer_keras.pipelines.kilt_files import write_kilt_retrieval as write_kilt_retrieval
 from glimmer_keras.pipelines.likelihoods import answer_likelihoods as answer_likelihoods
 from glimmer_keras.pipelines.memory_inputs import memory_inputs as memory_inputs
 from glimmer_keras.pipelines.predictions import Predictions as Predictions

@@ -21,6 +21,9 @@ class RankedPassage:
         selected: Whether the decoder read it.
         retrieval_rank: From 1, its place among those retrieved or given.
         retrieval_score: What the retriever gave it, `None` if the passages were given.
+        page_id: Identifier of the page it was cut from, empty if unknown.
+        first_paragraph: First paragraph of that page which it covers, -1 if unknown.
+        last_paragraph: Last such paragraph, inclusive.
     """
 
     id: str
@@ -30,6 +33,9 @@ class RankedPassage:
     selected: bool
     retrieval_rank: int
     retrieval_score: float | None
+    page_id: str = ""
+    first_paragraph: int = -1
+    last_paragraph: int = -1
 
     @property
     def content(self) -> str:
@@ -43,7 +49,7 @@ class Answer:
 
     Args:
         question: As it was asked.
-        text: The answer.
+        text: The answer; empty where there was no passage to read.
         passages: Those selected and then the others, each by relevance score, the best first; in
             the order of retrieval without a scorer.
     """
@@ -125,6 +131,9 @@ def rank_passages(
             column in read,
             column + 1,
             None if retrieval_scores is None else float(retrieval_scores[column]),
+            passages[column].page_id,
+            passages[column].first_paragraph,
+            passages[column].last_paragraph,
         )
         for column in order
         if column < len(passages)

@@ -224,7 +224,8 @@ class Answerer(ABC):
             text = texts[number]
             if self._uncased:
                 text = as_written(text, [passage for passage in ranked if passage.selected])
-            answers.append(Answer(question, text, ranked))
+            # What read nothing knows nothing.
+            answers.append(Answer(question, text if ranked else "", ranked))
         return answers
 
     def _stream(

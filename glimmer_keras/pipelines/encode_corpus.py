@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import astuple
 from itertools import islice, zip_longest
 from typing import IO, Any
 
@@ -157,7 +158,7 @@ def complete_store(
 def same_passages(stored: Iterable[StoredPassage], passages: Iterable[Passage]) -> bool:
     """Tell whether the stored passages are these, all of them in their order."""
     return all(
-        old is not None and new is not None and old == StoredPassage(new.id, new.title, new.text)
+        old is not None and new is not None and old == StoredPassage(*astuple(new))
         for old, new in zip_longest(stored, passages)
     )
 

@@ -13,6 +13,7 @@ from glimmer_keras.data import PassageInputs, Task, TokenizedTask
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines.answer import Answer, best_first
 from glimmer_keras.pipelines.answerer import Answerer
+from glimmer_keras.pipelines.kilt_files import provenance
 from glimmer_keras.utils.files import write_file
 from glimmer_keras.utils.progress import track
 
@@ -89,9 +90,10 @@ def write_predictions(
     """Answer the questions of a task into a file of KILT predictions, JSON lines.
 
     Each is `{"id", "output": [{"answer", "provenance": [{"passage_id", "title", "score"}]}]}`,
-    with all passages, the selected ones first and then the others, each by score. The file
-    appears when all is written. Interrupted and called again with the same `settings`, it goes
-    on where it was.
+    with all passages, the selected ones first and then the others, each by score. A passage that
+    was cut from a page has its `wikipedia_id`, `start_paragraph_id` and `end_paragraph_id` first,
+    by which KILT's evaluator counts. The file appears when all is written. Interrupted and called
+    again with the same `settings`, it goes on where it was.
 
     Args:
         reader: Answers the questions.
@@ -126,11 +128,8 @@ def write_predictions(
 
 def prediction(example_id: str, answer: Answer) -> dict[str, Any]:
     """Give a line of KILT predictions."""
-    provenance = [
-        {"passage_id": passage.id, "title": passage.title, "score": passage.score}
-        for passage in answer.passages
-    ]
-    return {"id": example_id, "output": [{"answer": answer.text, "provenance": provenance}]}
+    pieces = [provenance(passage) | {"score": passage.score} for passage in answer.passages]
+    return {"id": example_id, "output": [{"answer": answer.text, "provenance": pieces}]}
 
 
 def _batches(examples: int, size: int) -> Iterator[np.ndarray]:

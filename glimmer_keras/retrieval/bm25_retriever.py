@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from glimmer_keras.retrieval.words import Words
 from glimmer_keras.utils.files import new_folder
 from glimmer_keras.utils.manifest import MANIFEST, read_manifest, write_manifest
 
-VERSION = 1
+VERSION = 2
 
 
 class HasText(Protocol):
@@ -22,7 +23,7 @@ class HasText(Protocol):
 
 
 class BM25Retriever:
-    """Retrieval by BM25 over title and text, without English stop words.
+    """Retrieval by BM25 over title and text, in any language; see `retrieval.words` for words.
 
     Made by `BM25Retriever.build` or `BM25Retriever.load`. Equal scores go to the lower row, so
     the same index always gives the same answer.
@@ -30,14 +31,16 @@ class BM25Retriever:
     Args:
         index: A `bm25s.BM25`.
         fingerprint: Fingerprint of the corpus that it was built from.
+        stemming: Language by which its words are stemmed, or `None`.
 
     Example:
         retriever = BM25Retriever.build(corpus, fingerprint=corpus.fingerprint)
         rows, scores = retriever.search(["who wrote fidelio"], k=25)
     """
 
-    def __init__(self, index: Any, fingerprint: str = "") -> None:
+    def __init__(self, index: Any, fingerprint: str = "", stemming: str | None = None) -> None:
         self._index = index
+        self._words = Words(stemming)
         self.fingerprint = fingerprint
 
     @classmethod
@@ -47,6 +50,7 @@ class BM25Retriever:
         *,
         k1: float = 0.9,
         b: float = 0.4,
+        stemming: str | None = None,
         fingerprint: str = "",
     ) -> BM25Retriever:
         """Index passages; row `i` of what a search returns is `passages[i]`.
@@ -56,6 +60,8 @@ class BM25Retriever:
             k1: How much a repeated word counts, at least 0. The default, and that of `b`, is
                 Pyserini's, meant for passages.
             b: How much the length of a passage counts, from 0 to 1.
+            stemming: Language by which words are stemmed, such as `"english"`; needs the extra
+                `stemming`.
             fingerprint: Fingerprint of the corpus, kept with the index and compared by `load`.
         """
         import bm25s
@@ -64,19 +70,25 @@ class BM25Retriever:
             raise ValueError(f"`k1` must be at least 0. Received: k1={k1}")
         if not 0 <= b <= 1:
             raise ValueError(f"`b` must be from 0 to 1. Received: b={b}")
-        words = _words(f"{passage.title} {passage.text}" for passage in passages)
+        words = Words(stemming)(f"{passage.title} {passage.text}" for passage in passages)
         if not words:
             raise ValueError("`passages` must hold at least one passage. Received: 0 passages")
         if not any(words):
             raise ValueError("`passages` must hold a word to search for. Received: none")
         index = bm25s.BM25(k1=k1, b=b, backend="numpy")
         index.index(words, show_progress=False)
-        return cls(index, fingerprint)
+        return cls(index, fingerprint, stemming)
 
     @property
-    def settings(self) -> dict[str, str | float]:
+    def settings(self) -> dict[str, Any]:
         """Settings that the ranking depends on besides the passages."""
-        return {"name": "bm25", "k1": self._index.k1, "b": self._index.b}
+        stemming = {"stemming": self.stemming} if self.stemming else {}
+        return {"name": "bm25", "k1": self._index.k1, "b": self._index.b, **stemming}
+
+    @property
+    def stemming(self) -> str | None:
+        """Language by which words are stemmed, or `None`."""
+        return self._words.stemming
 
     def __len__(self) -> int:
         return int(self._index.scores["num_docs"])
@@ -93,8 +105,8 @@ class BM25Retriever:
 
         Returns:
             int32 rows and float32 scores `(queries, k)`, the best first. Passages that share no
-            word with the query have score 0 and come last; where there are fewer than `k`
-            passages, the rest is row -1 with score 0.
+            word with the query are not found: where there are fewer than `k`, the rest is row -1
+            with score 0.
         """
         if isinstance(queries, str):
             raise TypeError("`queries` must be a sequence of strings. Received: one string")
@@ -103,13 +115,13 @@ class BM25Retriever:
         rows = np.full((len(queries), k), -1, dtype="int32")
         scores = np.zeros((len(queries), k), dtype="float32")
         count = min(k, len(self))
-        for number, words in enumerate(_words(list(queries))):
-            # What has no words is given an empty one, which need not be in the index.
-            token_ids = self._index.get_tokens_ids([word for word in words if word])
+        for number, words in enumerate(self._words(queries)):
+            token_ids = self._index.get_tokens_ids(words)
             passage_scores = self._index.get_scores_from_ids(token_ids)  # (passages,)
             best = top_rows(passage_scores, count)
-            rows[number, :count] = best
-            scores[number, :count] = passage_scores[best]
+            best = best[passage_scores[best] > 0]
+            rows[number, : len(best)] = best
+            scores[number, : len(best)] = passage_scores[best]
         return rows, scores
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -123,7 +135,11 @@ class BM25Retriever:
             raise FileExistsError(
                 f"`path` must not exist, or `overwrite` be set. Received: path={str(path)!r}"
             )
-        manifest = {"num_passages": len(self), "fingerprint": self.fingerprint}
+        manifest = {
+            "num_passages": len(self),
+            "fingerprint": self.fingerprint,
+            "stemming": self.stemming,
+        }
         with new_folder(path, replace=overwrite, alone=False) as work:
             self._index.save(work, show_progress=False, allow_pickle=False)
             write_manifest(work, manifest, VERSION)
@@ -150,7 +166,10 @@ class BM25Retriever:
 
         path = Path(path)
         manifest = read_manifest(
-            path, "a folder of `BM25Retriever.save`", VERSION, ("num_passages", "fingerprint")
+            path,
+            "a folder of `BM25Retriever.save`",
+            VERSION,
+            ("num_passages", "fingerprint", "stemming"),
         )
         if fingerprint is not None and manifest["fingerprint"] != fingerprint:
             raise ValueError(
@@ -158,7 +177,7 @@ class BM25Retriever:
                 f"Received: {manifest['fingerprint']!r}"
             )
         index = bm25s.BM25.load(path, mmap=True, load_vocab=True, allow_pickle=False)
-        retriever = cls(index, manifest["fingerprint"])
+        retriever = cls(index, manifest["fingerprint"], manifest["stemming"])
         if len(retriever) != manifest["num_passages"]:
             raise ValueError(
                 f"{path}: must hold {manifest['num_passages']} passages. Received: {len(retriever)}"
@@ -184,12 +203,3 @@ def top_rows(scores: np.ndarray, k: int) -> np.ndarray:
     else:
         candidates = np.arange(len(scores))
     return candidates[np.argsort(-scores[candidates], kind="stable")]
-
-
-def _words(texts: Iterable[str]) -> list[list[str]]:
-    """Split each text into its words, English stop words left out."""
-    import bm25s
-
-    return bm25s.tokenize(
-        texts, stopwords="en", return_ids=False, show_progress=False, allow_empty=False
-    )

@@ -23,7 +23,7 @@ def test_hash_is_blake2b():
 
 
 def test_passages_there_and_back():
-    passages = [StoredPassage("a", "", "x\ny"), StoredPassage("ü", 'T "1"', "")]
+    passages = [StoredPassage("a", "", "x\ny"), StoredPassage("ü", 'T "1"', "", "7", 2, 3)]
     text, records = encode_passages(passages)
     parts = [text[int(r[START]) : int(r[START] + r[SIZE])] for r in records]
     assert [decode_passage(part) for part in parts] == passages
@@ -31,7 +31,9 @@ def test_passages_there_and_back():
     np.testing.assert_array_equal(records[:, HASH], hash_ids(["a", "ü"]))
 
 
-@pytest.mark.parametrize("encoded", [b"", b"{}", b'["a","b"]', b'["a","b",1]', b"\xff"])
+@pytest.mark.parametrize(
+    "encoded", [b"", b"{}", b'["a","b"]', b'["a","b",1]', b'["a","b","c","d",1,"2"]', b"\xff"]
+)
 def test_not_a_passage(encoded):
     with pytest.raises(ValueError, match=r"."):
         decode_passage(encoded)

@@ -96,7 +96,7 @@ class Reader:
             self.asked.append(question)
             passages = (
                 RankedPassage("p2", TITLE, "text", 1.5, True, 2, None),
-                RankedPassage("p1", "", "text", None, False, 1, 3.0),
+                RankedPassage("p1", "", "text", None, False, 1, 3.0, "77", 2, 3),
             )
             yield Answer(question, question[4], passages)
 
@@ -110,7 +110,10 @@ def test_predictions_as_kilt_reads_them(tmp_path):
     rows = lines(tmp_path / "out.jsonl")
     provenance = [
         {"passage_id": "p2", "title": TITLE, "score": 1.5},
-        {"passage_id": "p1", "title": "", "score": None},
+        {
+            **{"wikipedia_id": "77", "start_paragraph_id": 2, "end_paragraph_id": 3},
+            **{"passage_id": "p1", "title": "", "score": None},
+        },
     ]
     assert rows == [
         {"id": f"q{i}", "output": [{"answer": str(i), "provenance": provenance}]} for i in range(3)

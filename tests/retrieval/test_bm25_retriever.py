@@ -44,26 +44,26 @@ def test_score_by_hand():
     rows, scores = BM25Retriever.build(passages, k1=k1, b=b).search(["bonn"], 3)
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
     expected = [idf / (1 + k1 * (1 - b + b * length / 3)) for length in (2, 4)]
-    assert rows.tolist() == [[0, 1, 2]]
+    assert rows.tolist() == [[0, 1, -1]]
     np.testing.assert_allclose(scores[0], [*expected, 0.0], rtol=1e-6)
 
 
 def test_ties_go_to_the_lower_row():
     retriever = BM25Retriever.build([Text("", "other"), *[Text("", "same words")] * 5])
     rows, scores = retriever.search(["same words", "unknown"], 3)
-    assert rows.tolist() == [[1, 2, 3], [0, 1, 2]]
+    assert rows.tolist() == [[1, 2, 3], [-1, -1, -1]]
     assert scores[1].tolist() == [0, 0, 0]
 
 
 def test_a_query_without_words_finds_nothing():
     rows, scores = BM25Retriever.build([Text("", "bonn"), Text("", "ulm")]).search(["a?", ""], 1)
-    assert rows.tolist() == [[0], [0]]
+    assert rows.tolist() == [[-1], [-1]]
     assert scores.tolist() == [[0], [0]]
 
 
 def test_fewer_passages_than_asked_for(retriever):
     rows, scores = retriever.search(["beethoven"], 6)
-    assert rows.tolist() == [[0, 1, 2, 3, -1, -1]]
+    assert rows.tolist() == [[0, 1, -1, -1, -1, -1]]
     assert scores[0, 2:].tolist() == [0, 0, 0, 0]
 
 
@@ -119,8 +119,8 @@ def test_load_errors(retriever, tmp_path):
     with pytest.raises(ValueError, match=r"from the corpus of fingerprint 'f2'\. Received: 'f1'"):
         BM25Retriever.load(path, fingerprint="f2")
     for change, message in (
-        ({"num_passages": 9}, r"must hold 9 passages\. Received: 4"),
-        ({"version": 0}, r"`format_version` must be 1\. Received: 0"),
+        ({"version": 2, "num_passages": 9}, r"must hold 9 passages\. Received: 4"),
+        ({"version": 0}, r"`format_version` must be 2\. Received: 0"),
     ):
         change_manifest(path / "manifest.json", **change)
         with pytest.raises(ValueError, match=message):
