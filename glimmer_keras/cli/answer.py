@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from glimmer_keras.cli.start_keras import start_keras
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from glimmer_keras.data import Corpus, Task
     from glimmer_keras.pipelines import Answer
 
 
@@ -33,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{CORPUS_HELP}; they are encoded as they come",
     )
     add_retriever_arguments(parser)
+    parser.add_argument(
+        "--retrieved",
+        metavar="FILE",
+        help="passages for --input that others found: a run of TREC, KILT predictions, JSON of DPR "
+        "or Pyserini, or a folder of glimmer retrieve",
+    )
     parser.add_argument("--index", help="folder of the BM25 index (default: STORE.bm25)")
     parser.add_argument(
         "-k", "--num-passages", type=int, help="passages a question (default: the preset's, or 25)"
@@ -52,9 +59,11 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("`--input` and `--output` must be given together. Received: one of them")
     if args.ids and args.question is None:
         raise ValueError("`--ids` must come with `--question`. Received: no question")
+    if args.retrieved and args.input is None:
+        raise ValueError("`--retrieved` must come with `--input`. Received: no file of questions")
     check_retriever(args)
     start_keras()
-    from glimmer_keras.data import read_corpus, read_task
+    from glimmer_keras.data import Corpus, Passage, read_corpus, read_task
     from glimmer_keras.memory import MemoryStore
     from glimmer_keras.models import Glimmer
     from glimmer_keras.pipelines import Reader, write_predictions
@@ -65,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     glimmer = Glimmer.from_preset(args.preset)
     passages = corpus if store is None else store
     index = None
-    if passages is not None and not args.ids:
+    if passages is not None and not args.ids and not args.retrieved:
         index = retriever_of(args, passages, args.index, None)
     reader = Reader(
         glimmer,
@@ -75,15 +84,20 @@ def run(args: argparse.Namespace) -> int:
         num_passages=args.num_passages,
         batch_size=args.batch_size,
     )
-    if task and index:
+    if task:
         settings = {
             "preset": args.preset,
             "written": weights_time(args.preset),
-            "passages": index.fingerprint,
-            "retriever": dict(index.settings),
             "num_passages": reader.num_passages,
         }
-        write_predictions(reader, task, args.output, settings)
+        chosen_from = None
+        if index is not None:
+            settings |= {"passages": index.fingerprint, "retriever": dict(index.settings)}
+        else:
+            stored = [] if store is None else store.iter_passages()
+            chosen_from = corpus or Corpus(Passage(*astuple(passage)) for passage in stored)
+            task = with_retrieved(task, args.retrieved, chosen_from, reader.num_passages)
+        write_predictions(reader, task, args.output, settings, corpus=chosen_from)
         print(f"{len(task)} answers in {args.output}", file=sys.stderr)
         return 0
     if args.question is not None:
@@ -97,6 +111,15 @@ def run(args: argparse.Namespace) -> int:
         except (ValueError, OSError) as error:
             print(f"glimmer: error: {' '.join(str(error).split())}", file=sys.stderr)
     return 0
+
+
+def with_retrieved(task: Task, path: str, corpus: Corpus, num_passages: int) -> Task:
+    """Give a task the passages that a file or a folder has for it."""
+    from glimmer_keras.data import read_results, read_retrieved
+
+    if Path(path).is_dir():
+        return read_retrieved(path, task, corpus)
+    return task.with_retrieved(read_results(path, None, task, corpus, num_passages))
 
 
 def weights_time(preset: str) -> int | None:

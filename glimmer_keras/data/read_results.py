@@ -7,6 +7,7 @@ import numpy as np
 
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.formats import Ranking, reader
+from glimmer_keras.data.records import read_any, shape_of
 from glimmer_keras.data.task import Task
 
 logger = logging.getLogger("glimmer_keras")
@@ -17,7 +18,7 @@ UNKNOWN = ("error", "skip")
 
 def read_results(
     path: str | Path,
-    format: str,
+    format: str | None,
     task: Task,
     corpus: Corpus,
     num_passages: int,
@@ -32,8 +33,9 @@ def read_results(
 
     Args:
         path: The file, gzipped if its name ends in `.gz`.
-        format: `"trec"`, a run; `"kilt"`, the provenance of KILT predictions; `"dpr"`, DPR's
-            results. See `data.formats`.
+        format: `"trec"`, a run; `"kilt"`, the provenance of KILT predictions; `"dpr"` or
+            `"pyserini"`, their results in JSON; `None` for what the file begins with. See
+            `data.formats`.
         task: The questions, whose `Example.id` (or `question`, for DPR) the file names.
         corpus: The corpus in which the results are looked up.
         num_passages: Passages of each example; what is further down is left out.
@@ -47,7 +49,7 @@ def read_results(
         ValueError: If an argument does not fit; naming file and place, if a record is broken, a
             result is unknown, or a question comes twice; or if no question has a result.
     """
-    rankings = reader("results", format)(path)
+    rankings = reader("results", format or _found_format(path))(path)
     if num_passages < 1:
         raise ValueError(
             f"`num_passages` must be at least 1. Received: num_passages={num_passages}"
@@ -84,6 +86,22 @@ def read_results(
     if without:
         logger.warning("%s: %d of %d questions have no results", path, without, len(rows))
     return rows
+
+
+def _found_format(path: str | Path) -> str:
+    """Tell which format results are in."""
+    shape = shape_of(path)
+    if shape == "object":
+        return "pyserini"
+    if shape not in ("lines", "list"):
+        return "trec"
+    first = next(read_any(path, shape=shape), None)
+    if first is not None and "ctxs" in first.record:
+        return "dpr"
+    contexts = first is not None and any(
+        isinstance(value, dict) and "contexts" in value for value in first.record.values()
+    )
+    return "pyserini" if contexts else "kilt"
 
 
 def read_trec_run(

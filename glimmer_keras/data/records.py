@@ -38,7 +38,10 @@ class Columns(NamedTuple):
     unnamed: Mapping[int, Sequence[str]]
 
 
-def shape_of(path: str | Path, columns: Columns) -> Shape:
+NO_COLUMNS = Columns(frozenset(), {})
+
+
+def shape_of(path: str | Path, columns: Columns = NO_COLUMNS) -> Shape:
     """Tell what a file holds its records in, from its beginning.
 
     A table with commas between its columns must have a header.
@@ -65,7 +68,11 @@ def shape_of(path: str | Path, columns: Columns) -> Shape:
 
 
 def read_any(
-    path: str | Path, columns: Columns, number: int = 1, offset: int = 0, shape: Shape | None = None
+    path: str | Path,
+    columns: Columns = NO_COLUMNS,
+    number: int = 1,
+    offset: int = 0,
+    shape: Shape | None = None,
 ) -> Iterator[Line]:
     """Yield the records of a file one at a time.
 
@@ -73,7 +80,7 @@ def read_any(
         path: JSON lines, one JSON list or object, a table with tabs or commas between its columns,
             lines of text, which are records of one field, `line`, Parquet or Arrow; compressed or
             not.
-        columns: Of tables.
+        columns: Of tables; by default there is none.
         number, offset: `number` and `offset` of the `Line` to begin with.
         shape: What `shape_of` tells, if that is known.
 

@@ -109,8 +109,9 @@ class Answerer(ABC):
 
         Args:
             questions: Any number of them.
-            passage_ids: For each question ids of passages, from 1 to `num_passages`. A model with
-                `passage_prior` takes their order for that of the first stage.
+            passage_ids: For each question ids of passages, at most `num_passages`; for one
+                without any the answer is empty. A model with `passage_prior` takes their order for
+                that of the first stage.
             passages: In place of ids passages themselves, from anywhere, which the model encodes.
             priors: In place of the order, for each passage that is given the first stage's
                 log-probability, up to a constant; for a model with `passage_prior`.
@@ -249,7 +250,9 @@ class Answerer(ABC):
                     asked, inputs = ready.result()
                     yield from self.answers(asked, self.run(inputs))
                 if ahead is None:
-                    return
+                    break
+        if any(next(row, None) is not None for row in given if row is not None):
+            raise ValueError("There must be as many questions as passages are given for")
 
     def _prepare(self, size: int, *arguments: Any) -> tuple[Asked, Inputs]:
         """Do everything before the model."""

@@ -33,7 +33,7 @@ class Asked:
 
 
 def check_chosen(name: str, chosen: Sequence[Sequence[Any]], questions: int, most: int) -> None:
-    """Raise a `ValueError` unless there are from 1 to `most` ids or passages for each question."""
+    """Raise a `ValueError` unless there are at most `most` ids or passages for each question."""
     what = name.removeprefix("passage_")
     strings = [row for row in chosen if isinstance(row, str)]
     if strings or len(chosen) != questions:
@@ -42,10 +42,9 @@ def check_chosen(name: str, chosen: Sequence[Sequence[Any]], questions: int, mos
             f"`{name}` must be a sequence of {what} for each question. Received: {received}"
         )
     for row in chosen:
-        if not 1 <= len(row) <= most:
+        if len(row) > most:
             raise ValueError(
-                f"`{name}` must be from 1 to num_passages={most} {what}. "
-                f"Received: {len(row)} {what}"
+                f"`{name}` must be at most num_passages={most} {what}. Received: {len(row)} {what}"
             )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from glimmer_keras.data import PassageInputs, Task, TokenizedTask
+from glimmer_keras.data import Corpus, PassageInputs, Task, TokenizedTask
+from glimmer_keras.data.task_base import fit_columns
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines.answer import Answer, best_first
 from glimmer_keras.pipelines.answerer import Answerer
@@ -86,6 +88,7 @@ def write_predictions(
     path: str | Path,
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
+    corpus: Corpus | None = None,
 ) -> None:
     """Answer the questions of a task into a file of KILT predictions, JSON lines.
 
@@ -101,16 +104,25 @@ def write_predictions(
         path: The file, replaced if it is there.
         settings: What the answers depend on, as plain values.
         progress: Whether to show a progress bar in a terminal.
+        corpus: In which the task's retrieved rows count, if it has any: these passages are read,
+            as many as the reader takes, in place of its retriever's.
 
     Raises:
         OSError: If it cannot be written.
+        ValueError: If `corpus` is given for a task without retrieved rows.
     """
     part = Path(f"{path}.part")
-    header = json.dumps({"settings": settings, "task": task.fingerprint}, sort_keys=True) + "\n"
+    made_of: dict[str, Any] = {"settings": settings, "task": task.fingerprint}
+    chosen = None
+    if corpus is not None:
+        rows = fit_columns(task.rows(slice(None)), reader.num_passages)
+        made_of["retrieved"] = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+        chosen = [[corpus[row].id for row in found if row >= 0] for found in rows.tolist()]
+    header = json.dumps(made_of, sort_keys=True) + "\n"
     lines = _finished(part, header)
     left = list(task)[len(lines) :]
     answers = track(
-        reader.answer_all(example.question for example in left),
+        reader.answer_all((example.question for example in left), chosen and chosen[len(lines) :]),
         f"Answering {task.name}",
         "questions",
         len(left),

@@ -14,7 +14,7 @@ PASSAGES = [
     {"id": "2", "title": "Mirelda Voss", "text": "Voss later settled in Torvik [sic]."},
     {"id": "3", "title": "Arvel", "text": "The river."},
 ]
-QUESTIONS = ["Where does Mirelda Voss live?", "Torvik [SEP] founding year"]
+QUESTIONS = ["What of Torvik's river does Voss see?", "Torvik [SEP] founding year, Voss, river"]
 
 
 def write_lines(path, rows):
@@ -72,7 +72,7 @@ def test_ids_and_a_table(files, run):
     asked = ("--question", QUESTIONS[1], "--ids", "2")
     status, said, _ = run("--store", files[0] / "s", *asked)
     assert status == 0
-    assert "Torvik [SEP] founding year" in said
+    assert "Torvik [SEP] founding year, Voss, river" in said
     assert "Mirelda Voss: Voss later settled in Torvik [sic]." in said
     assert "was read" in said
 
@@ -92,6 +92,24 @@ def test_a_file_of_questions(files, run, tmp_path):
     asked = [row | {"input": "who?"} for row in rows if row["output"][0]["answer"]]
     if asked:
         read_task(write_lines(tmp_path / "task.jsonl", asked))
+
+
+def test_passages_that_others_found(files, run, tmp_path):
+    folder, _, _ = files
+    found = tmp_path / "run.trec"
+    found.write_text("q0 Q0 3 1 9 x\nq0 Q0 1 2 8 x\n")
+    asked = ("--input", folder / "questions.jsonl", "--output", tmp_path / "out.jsonl")
+    for passages in ("--corpus", folder / "corpus.jsonl"), ("--store", folder / "s"):
+        status, _, _ = run(*passages, "--retrieved", found, *asked)
+        assert status == 0
+        read, unread = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+        assert {p["passage_id"] for p in read["output"][0]["provenance"]} == {"1", "3"}
+        assert unread["output"] == [{"answer": "", "provenance": []}]
+    status, _, told = run("--store", folder / "s", "--retrieved", found)
+    assert (status, told) == (
+        1,
+        "glimmer: error: `--retrieved` must come with `--input`. Received: no file of questions\n",
+    )
 
 
 def test_a_prompt_goes_on_after_an_error(files, run, monkeypatch):

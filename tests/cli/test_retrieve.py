@@ -53,13 +53,13 @@ def test_a_corpus_on_disk_and_an_index_elsewhere(glimmer, corpus, tasks, tmp_pat
     )
     assert status == 0
     assert (tmp_path / "i" / "manifest.json").is_file()
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["qa-test"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["qa-test", "qa-test.jsonl"]
     glimmer("retrieve", corpus(3, 16), tasks[1], *options, tmp_path / "b")
     one, other = (np.load(tmp_path / name / "qa-test" / "rows.npy") for name in "ab")
     np.testing.assert_array_equal(one, other)
     # There are 13 passages.
     assert (one[:, 13:] == -1).all()
-    assert one[:, :13].min() == 0
+    assert one[0, :13].min() == 0
 
 
 @pytest.mark.parametrize(

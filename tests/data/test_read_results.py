@@ -19,6 +19,10 @@ FILES = {
         read_kilt_results,
         '{"id": "q1", "output": [{"provenance": [{"passage_id": "p2"}, {"passage_id": "p0"}]}]}\n',
     ),
+    "pyserini": (
+        None,
+        '{"0": {"question": "1?", "contexts": [{"docid": "p2", "score": 1}, {"docid": "p0"}]}}',
+    ),
     "dpr": (read_dpr_results, '{"question": "1?", "ctxs": [{"id": "p2"}, {"id": "p0"}]}\n'),
 }
 
@@ -30,11 +34,13 @@ def test_a_format_by_name_and_by_its_own_function(tmp_path, format):
     path.write_text(text)
     rows = read_results(path, format, TASK, CORPUS, 3)
     assert rows.tolist() == [[-1, -1, -1], [2, 0, -1]]
-    assert read(path, TASK, CORPUS, 3).tolist() == rows.tolist()
+    if read:
+        assert read(path, TASK, CORPUS, 3).tolist() == rows.tolist()
+    assert read_results(path, None, TASK, CORPUS, 3).tolist() == rows.tolist()
 
 
 def test_an_unknown_format():
     with pytest.raises(
-        ValueError, match=r"one of \('dpr', 'kilt', 'trec'\)\. Received: format='x'"
+        ValueError, match=r"one of \('dpr', 'kilt', 'pyserini', 'trec'\)\. Received: format='x'"
     ):
         read_results("results", "x", TASK, CORPUS, 3)

@@ -83,7 +83,7 @@ def test_passages_are_found_padded_answered_and_ranked():
     assert [answer.text for answer in answers] == [
         "[[2, 1, 0], [2, 3, 1]]",
         "[[4, 1, 0], [0, 0, 0]]",
-        "[[0, 0], [0, 0]]",
+        "",  # found nothing
     ]
     assert [[(p.id, p.score, p.selected) for p in answer.passages] for answer in answers] == [
         [("b", 3.0, True), ("a", 2.0, False)],
@@ -94,6 +94,15 @@ def test_passages_are_found_padded_answered_and_ranked():
     assert [len(batch["question_token_ids"]) for batch in echo.batches] == [2, 2]
     assert echo.batches[0]["question_token_ids"].tolist() == [[2, 0], [2, 3]]
     assert echo.batches[0]["question_padding_mask"].tolist() == [[True, False], [True, True]]
+
+
+def test_nothing_to_read_and_too_much():
+    echo = Echo()
+    first, second = echo.ask(["x", "y"], [["b"], []])
+    assert [p.id for p in first.passages] == ["b"]
+    assert (second.text, second.passages) == ("", ())
+    with pytest.raises(ValueError, match="as many questions as passages are given for"):
+        list(echo.answer_all(["x"], [["b"], ["a"]]))
 
 
 def test_one_question_is_a_batch_of_its_own_and_others_are_filled_up_or_not():

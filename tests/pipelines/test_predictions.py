@@ -89,7 +89,7 @@ class Reader:
     def __init__(self, bad=""):
         self.bad, self.asked = bad, []
 
-    def answer_all(self, questions):
+    def answer_all(self, questions, passage_ids=None):
         for question in questions:
             if question == self.bad:
                 raise KeyboardInterrupt

@@ -20,7 +20,11 @@ TEXTS = {
     "A note in the front of The Marble Palace thanks Mirelda Voss. The book is wrapped in green.",
     "Arvel": "The river.",
 }
-QUESTIONS = ["Where does Mirelda Voss live?", "What genre is The Marble Palace?", "Torvik year"]
+QUESTIONS = [
+    "Where by the river does Mirelda Voss live?",
+    "What genre is The Marble Palace?",
+    "Torvik year",
+]
 ASKED = [f"{letter}?" for letter in "abcdefg"]
 IDS = [["1", "0", "2"], ["2"], ["3", "0"]]
 
@@ -146,7 +150,7 @@ def test_rows_count_what_is_left_of_a_store(tmp_path, glimmer, corpus):
     reader = gk.Reader(glimmer, store, BM25Retriever.build(left), num_passages=2)
     answer = reader.answer(QUESTIONS[1])
     assert min(answer.passages, key=lambda p: p.retrieval_rank).id == "2"
-    assert sorted(p.id for p in answer.passages) in (["1", "2"], ["2", "3"])
+    assert [p.id for p in answer.passages] == ["2"]
     with pytest.raises(ValueError, match="over the 3 passages there are. Received: one over 4"):
         gk.Reader(glimmer, store, BM25Retriever.build(corpus))
 
@@ -223,7 +227,10 @@ def test_passages_themselves_in_place_of_their_ids(readers, corpus, memory):
     [
         ({"passage_ids": IDS, "passages": [[]] * 3}, "At most one of `passage_ids` and `passages`"),
         ({"passages": [[]]}, "`passages` must be a sequence of passages for each .* 1 for 3"),
-        ({"passages": [[]] * 3}, "`passages` must be from 1 to num_passages=3 passages"),
+        (
+            {"passages": [[data.Passage("x", "", "x")] * 4] * 3},
+            "`passages` must be at most num_passages=3 passages",
+        ),
     ],
 )
 def test_passages_that_do_not_fit(readers, given, message):
@@ -272,8 +279,7 @@ def test_a_model_without_prior_takes_none(readers):
     [
         (" ", None, r"`question` must not be blank\. Received: question=' '"),
         (QUESTIONS[0], ["1", "nine"], "Received: 'nine'"),
-        (QUESTIONS[0], ["1"] * 4, "from 1 to num_passages=3 ids. Received: 4 ids"),
-        (QUESTIONS[0], [], "from 1 to num_passages=3 ids. Received: 0 ids"),
+        (QUESTIONS[0], ["1"] * 4, "at most num_passages=3 ids. Received: 4 ids"),
         (QUESTIONS, ["1", "2", "3"], "sequence of ids for each question"),
         (QUESTIONS, [["1"]], r"sequence of ids for each question\..* for 3 questions"),
     ],

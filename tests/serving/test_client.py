@@ -97,7 +97,7 @@ def test_passages_by_id(server, version, glimmer, store):
             (("opera", ["p99"]), "p99"),
             (("opera", None), "`passage_ids` must be given where there is no retriever"),
             ((" ", ids), "must not be blank"),
-            (("opera", ["p1"] * 5), "from 1 to num_passages=4"),
+            (("opera", ["p1"] * 5), "at most num_passages=4"),
             ((["opera"], [ids, ids]), "2 for 1 questions"),
         ):
             with pytest.raises((ValueError, KeyError), match=said):

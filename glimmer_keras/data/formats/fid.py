@@ -5,9 +5,10 @@ from pathlib import Path
 from glimmer_keras.data.example import Example
 from glimmer_keras.data.formats.questions import answers_of, id_of, question_of
 from glimmer_keras.data.formats.registry import Ranking, Source, register
-from glimmer_keras.data.jsonl import Record, read_list, read_records, take, take_id
+from glimmer_keras.data.jsonl import Record, read_json, take, take_id
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.data.provenance import Provenance
+from glimmer_keras.data.records import read_any
 
 
 @register("task", "fid", "question", "ctxs")
@@ -49,14 +50,35 @@ def rankings(path: str | Path) -> Iterator[Ranking]:
     comes again is passed over.
 
     Args:
-        path: A `.json` list or `.jsonl` lines, gzipped or not.
+        path: A JSON list or lines, compressed or not.
     """
     seen: set[str] = set()
-    for where, record in _records(path):
+    for record, where, *_ in read_any(path):
         question = take(record, "question", str, where).strip()
         if question not in seen:
             seen.add(question)
             yield Ranking(question, where, _ranked_pieces(record, where), by="question")
+
+
+@register("results", "pyserini")
+def pyserini_rankings(path: str | Path) -> Iterator[Ranking]:
+    """Read Pyserini's retrieval results in JSON, found by their questions.
+
+    The file is `{question number: {"question", "contexts": [{"docid", ...}, ...]}}`, the best
+    passage first.
+    """
+    records = read_json(path)
+    if not isinstance(records, dict) or not all(isinstance(r, dict) for r in records.values()):
+        raise ValueError(f"{path}: must hold an object of objects, one for each question")
+    seen: set[str] = set()
+    for number, record in records.items():
+        where = f"{path}: {number}"
+        question = take(record, "question", str, where).strip()
+        contexts = take(record, "contexts", list, where)
+        if question not in seen:
+            seen.add(question)
+            pieces = [(where, Provenance(passage_id=take_id(c, "docid", where))) for c in contexts]
+            yield Ranking(question, where, pieces, by="question")
 
 
 def passage_of(context: Record, source: Source) -> Passage:
@@ -68,11 +90,6 @@ def passage_of(context: Record, source: Source) -> Passage:
         digest = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
         return Passage(f"{source.task}-{digest[:16]}", title, text)
     return Passage(take_id(context, "id", where), title, text)
-
-
-def _records(path: str | Path) -> Iterator[tuple[str, Record]]:
-    suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz"]
-    return read_list(path) if suffixes[-1:] == [".json"] else read_records(path)
 
 
 def _contexts(record: Record, where: str) -> list[Record]:

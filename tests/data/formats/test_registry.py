@@ -13,7 +13,7 @@ def test_what_there_is():
         *("beir", "fid", "kilt", "kilt_ids", "lines", "questions", "squad", "squad_rows"),
         *("triviaqa", "two_columns"),
     )
-    assert formats("results") == ("dpr", "kilt", "trec")
+    assert formats("results") == ("dpr", "kilt", "pyserini", "trec")
     with pytest.raises(ValueError, match=r"one of \('beir', 'fid', .*\)\. Received: format='trec'"):
         reader("task", "trec")
 
