@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,27 +14,34 @@ import sentencepiece
 
 from glimmer_keras import data
 from glimmer_keras.data import Passage, Task, read_corpus, read_task
+from glimmer_keras.pipelines import bm25_index
 from glimmer_keras.utils.files import write_file
+from glimmer_keras.utils.progress import track
 from recipes.pretraining.examples import Example, Ids, contains, find, window
 from recipes.pretraining.text import pieces_of
 
 TOKENS_NEAR = 20
 SWAPPED = 0.5  # of the questions whose answer is a span
 TOKENS_LOST = 0.1  # of a question
-UNTOLD = 0.1  # of the questions, with a passage that does not tell
+UNTOLD = 0.15  # of the questions, with a passage that does not tell
+NEAR = 8  # passages by BM25 of which one may be that
 HELD_ONE_IN = 20
 TRAIN = "-train.jsonl"
 
 
 @dataclass(frozen=True)
 class Question:
-    """Token ids of a question and its answers, and the place in a passage that tells them."""
+    """Token ids of a question and its answers, and the place in a passage that tells them.
+
+    `near` are passages that a retriever finds for it and that do not tell.
+    """
 
     question: Ids
     answers: list[Ids]
     passage: int
     start: int
     end: int
+    near: list[int] = field(default_factory=list)
 
 
 class Questions:
@@ -42,8 +49,8 @@ class Questions:
 
     They are few, and soon known by heart. So half of the time a passage tells another answer than
     it did, that of another question that asks for the same (Longpre et al., 2021), and some tokens
-    of a question are lost. A few get a passage that does not tell, of the same title if there is
-    one, and the answer `untold`: so a reader learns to tell passages apart.
+    of a question are lost. A few get a passage that does not tell, as BM25 finds it or of the same
+    title, and the answer `untold`: so a reader learns to tell passages apart.
 
     Args:
         passages: Token ids of each.
@@ -92,8 +99,10 @@ class Questions:
         return question, window(rng, tokens, title, start, end, size), answer
 
     def untelling(self, question: Question, rng: Random) -> int | None:
-        """A passage, of the same title if there is one, unless it tells an answer."""
+        """A passage near a question or of the same title, or any, unless it tells an answer."""
         own = question.passage
+        if question.near and rng.random() < 0.5:
+            return rng.choice(question.near)
         other = rng.choice(self.titled[tuple(self.passages[own][: self.titles[own]])])
         if other == own:
             other = rng.randrange(len(self.passages))
@@ -135,7 +144,11 @@ def replaced(tokens: Ids, old: Ids, new: Ids, place: int) -> tuple[Ids, int]:
 def is_held_out(example: data.Example) -> bool:
     """Whether pretraining leaves a question out: one passage in twenty, with its questions."""
     pieces = [piece.passage_id for pieces in example.evidence for piece in pieces]
-    name = pieces[0] if pieces else example.id
+    return is_held(pieces[0] if pieces else example.id)
+
+
+def is_held(name: str) -> bool:
+    """Whether a passage is one of those that are held out."""
     return int(hashlib.sha256(name.encode()).hexdigest(), 16) % HELD_ONE_IN == 0
 
 
@@ -162,42 +175,71 @@ def prepare_questions(file: Path, folders: list[Path], model: bytes) -> None:
     tasks: dict[str, list[list]] = {}
     for folder in folders:
         corpus = read_corpus(folder / "corpus.jsonl")
-        train = training_tasks(folder)
-        rows: dict[int, int] = {}
-        places: dict[int, list[int]] = {}
-        for task in train:
-            for example in task:
-                if is_held_out(example):
-                    continue
-                question = processor.encode(example.question)
-                gold = [row for rows in corpus.evidence_rows(example) for row in sorted(rows)]
-                found = None
-                for row in dict.fromkeys(gold):
-                    if row not in rows:
-                        tokens, ends, title = _tokens(processor, corpus[row])
-                        rows[row] = len(passages)
-                        passages.append(tokens)
-                        titles.append(title)
-                        places[row] = ends
-                    found = _found(
-                        processor,
-                        corpus[row],
-                        passages[rows[row]],
-                        places[row],
-                        question,
-                        example.answers,
-                    )
-                    if found:
-                        break
-                if not gold:
-                    continue
-                if found is None:
-                    row = gold[0]
-                    tokens = passages[rows[row]]
-                    start = _nearest(tokens, question, range(titles[rows[row]], len(tokens)))
-                    found = [processor.encode(a) for a in example.answers], start, start + 1
-                tasks.setdefault(task.name, []).append([question, found[0], rows[row], *found[1:]])
-    write_file(file, json.dumps({"passages": passages, "titles": titles, "tasks": tasks}))
+        retriever = bm25_index(corpus, progress=False)
+        kept = Kept(corpus, processor, passages, titles)
+        for task in (trained for t in training_tasks(folder) if (trained := split_task(t)[0])):
+            rows = tasks.setdefault(task.name, [])
+            for example in track(task, f"Tokenising {task.name}", "questions", len(task)):
+                if (asked := kept.question(example)) is not None:
+                    (found,), _ = retriever.search([example.question], NEAR)
+                    rows.append([*asked, kept.near(example, found[found >= 0].tolist())])
+    kept_tasks = {name: rows for name, rows in tasks.items() if rows}
+    write_file(file, json.dumps({"passages": passages, "titles": titles, "tasks": kept_tasks}))
+
+
+class Kept:
+    """Passages of a corpus as token ids, numbered as they are asked for.
+
+    Args:
+        corpus: The passages.
+        processor: SentencePiece processor.
+        passages: Gets the token ids of each.
+        titles: Gets the number of tokens of each title.
+    """
+
+    def __init__(self, corpus: data.Corpus, processor, passages: list[Ids], titles: list[int]):
+        self.corpus, self.processor = corpus, processor
+        self.passages, self.titles = passages, titles
+        self.numbers: dict[int, int] = {}
+        self.ends: dict[int, list[int]] = {}
+
+    def number(self, row: int) -> int:
+        """The number of a passage of the corpus."""
+        if row not in self.numbers:
+            tokens, self.ends[row], title = _tokens(self.processor, self.corpus[row])
+            self.numbers[row] = len(self.passages)
+            self.passages.append(tokens)
+            self.titles.append(title)
+        return self.numbers[row]
+
+    def question(self, example: data.Example) -> list | None:
+        """What a `Question` begins with, of the first gold passage that tells; `None` without."""
+        question = self.processor.encode(example.question)
+        gold = [row for rows in self.corpus.evidence_rows(example) for row in sorted(rows)]
+        for row in dict.fromkeys(gold):
+            tokens = self.passages[self.number(row)]
+            passage, ends, answers = self.corpus[row], self.ends[row], example.answers
+            if found := _found(self.processor, passage, tokens, ends, question, answers):
+                return [question, found[0], self.number(row), *found[1:]]
+        if not gold:
+            return None
+        number = self.number(gold[0])
+        tokens = self.passages[number]
+        start = _nearest(tokens, question, range(self.titles[number], len(tokens)))
+        answers = self.processor.encode(list(example.answers))
+        return [question, answers, number, start, start + 1]
+
+    def near(self, example: data.Example, found: list[int]) -> list[int]:
+        """Numbers of the passages found that do not tell, nor are held out."""
+        gold = {row for rows in self.corpus.evidence_rows(example) for row in rows}
+        answers = [answer.lower() for answer in example.answers]
+        return [
+            self.number(row)
+            for row in found
+            if row not in gold
+            and not is_held(self.corpus[row].id)
+            and not any(answer in self.corpus[row].content.lower() for answer in answers)
+        ]
 
 
 def read_questions(file: Path, separator: Ids, untold: Ids) -> Questions:

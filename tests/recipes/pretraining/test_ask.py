@@ -66,7 +66,7 @@ def test_questions_are_made_in_parts_once(tmp_path, monkeypatch, text, examples,
     kept = json.loads(file.read_text())
     assert len(kept["tasks"]["qa_made"]) == 12
     assert sorted(kept["passages"]) == sorted(text.passage(row) for row in range(3))
-    for question, (answer,), passage, start, end in kept["tasks"]["qa_made"]:
+    for question, (answer,), passage, start, end, _ in kept["tasks"]["qa_made"]:
         assert question == examples.processor.encode("what is it")
         assert kept["passages"][passage][start:end] == answer
 
