@@ -119,6 +119,25 @@ def compile_pointer(pointer: keras.Model, steps: int) -> None:
     pointer.compile(optimizer, loss={"start": loss, "end": loss})
 
 
+def trained_pointer(output: Path, dtype: str | None) -> tuple[keras.Model, Path]:
+    """The pointer that a run has trained, and the folder of its BERT.
+
+    Raises:
+        FileNotFoundError: If `output` is not of a run whose pointer is trained.
+    """
+    file = output / "settings.json"
+    kept = json.loads(file.read_text()) if file.is_file() else {}
+    if not (output / "parts").is_dir():
+        raise FileNotFoundError(
+            f"{output} must be the output of recipes.pretraining.ask, its pointer being trained"
+        )
+    bert = Path(kept["bert"])
+    pointer = new_pointer(bert, dtype)
+    compile_pointer(pointer, kept["pointer_steps"])
+    train(pointer, lambda step: None, output / "pointer", kept["pointer_steps"])
+    return pointer, bert
+
+
 def train(model: keras.Model, batches: Callable[[int], Any], folder: Path, steps: int) -> None:
     """Train a compiled model, or load it as it was at the end."""
     config = RunConfig(log_every=STEPS_SHOWN, save_every=SAVE_EVERY)

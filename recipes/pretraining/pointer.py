@@ -139,9 +139,32 @@ def inputs_of(pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
 
 def point(pointer: keras.Model, pairs: Sequence[Pair]) -> list[Pointed]:
     """The likeliest answer in each passage."""
-    outputs = pointer.predict_on_batch(inputs_of(pairs))
-    start, end = (_log_softmax(outputs[name]) for name in ("start", "end"))
+    start, end = _ends(pointer, pairs)
     return [_best(pair, start[row], end[row]) for row, pair in enumerate(pairs)]
+
+
+def log_likelihoods(
+    pointer: keras.Model, pairs: Sequence[Pair], spans: Sequence[Sequence[tuple[int, int]]]
+) -> np.ndarray:
+    """How likely one of some spans is the answer: floats `(pairs,)`.
+
+    Args:
+        pointer: As `new_pointer` makes it, trained.
+        pairs: Questions with passages.
+        spans: For each pair first tokens of its passage, and those behind the last.
+    """
+    start, end = _ends(pointer, pairs)
+    found = np.full(len(pairs), -np.inf)
+    for row, (pair, places) in enumerate(zip(pairs, spans, strict=True)):
+        for place in {inside for span in places if (inside := pair.place(*span))}:
+            found[row] = np.logaddexp(found[row], start[row, place[0]] + end[row, place[1]])
+    return found
+
+
+def _ends(pointer: keras.Model, pairs: Sequence[Pair]) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities of each place to be the first, or the last, of the answer."""
+    outputs = pointer.predict_on_batch(inputs_of(pairs))
+    return _log_softmax(outputs["start"]), _log_softmax(outputs["end"])
 
 
 def _best(pair: Pair, start: np.ndarray, end: np.ndarray) -> Pointed:

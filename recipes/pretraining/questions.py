@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -258,21 +258,34 @@ def _tokens(processor, passage: Passage) -> tuple[Ids, list[int], int]:
 
 def _found(processor, passage: Passage, tokens: Ids, ends: list[int], question: Ids, answers):
     """The answers that a passage tells, and where it does best."""
-    content = passage.content.lower()
-    told, spans = [], []
+    spans = answer_spans(passage.content, ends, answers)
+    if not spans:
+        return None
+    told = list(dict.fromkeys(answer for answer, _, _ in spans))
+    start = _nearest(tokens, question, [start for _, start, _ in spans])
+    return processor.encode(told), start, {start: end for _, start, end in spans}[start]
+
+
+def answer_spans(
+    content: str, ends: Sequence[int], answers: Sequence[str]
+) -> list[tuple[str, int, int]]:
+    """Where a text tells answers: each with its first token, and the one behind the last.
+
+    Args:
+        content: The text.
+        ends: The character behind each of its tokens.
+        answers: Capitals do not matter.
+    """
+    lower = content.lower()
+    spans = []
     for answer in answers:
-        for place in _occurrences(content, answer.lower()):
+        for place in _occurrences(lower, answer.lower()):
             first = sum(end <= place for end in ends)
-            if first and ends[first - 1] == place and content[place - 1] == " ":
+            if first and ends[first - 1] == place and lower[place - 1] == " ":
                 first -= 1  # a lone blank is the answer's first piece
             last = sum(end < place + len(answer) for end in ends)
-            spans.append((first, last + 1))
-            if answer not in told:
-                told.append(answer)
-    if not told:
-        return None
-    start = _nearest(tokens, question, [start for start, _ in spans])
-    return processor.encode(told), start, dict(spans)[start]
+            spans.append((answer, first, last + 1))
+    return spans
 
 
 def _occurrences(content: str, answer: str) -> Iterator[int]:

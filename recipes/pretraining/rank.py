@@ -3,10 +3,11 @@
 Teaches a pretrained reader to rerank, on the training questions of a folder in the shape of KILT:
 eight passages by BM25, of which it reads two. First the reader itself, as it is, reads each passage
 alone; how likely it finds the answer then is kept (in the run, `ranking/`), and its recall printed
-beside BM25's: the most that distillation can teach. With the prior of BM25's order, which
---no-prior leaves out as the paper does, the teacher is likelihood times prior. Then scorer and
-reader learn together from what was kept, on memory that is encoded once. At the end the questions
-that pretraining held out are scored. --output gets the run and a preset of the GLIMMER.
+beside BM25's: the most that distillation can teach. --asked has the pointer that
+recipes.pretraining.ask trained tell instead, where an answer is a span. With the prior of BM25's
+order, which --no-prior leaves out as the paper does, the teacher is likelihood times prior. Then
+scorer and reader learn together from what was kept, on memory that is encoded once. At the end the
+questions that pretraining held out are scored. --output gets the run and a preset of the GLIMMER.
 """
 
 import hashlib
@@ -28,7 +29,10 @@ from glimmer_keras.pipelines import CorpusMemory, encode_corpus, replace_preset,
 from glimmer_keras.training import RunConfig, TrainingRun, keep_freed_memory
 from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
+from recipes.pretraining.ask import trained_pointer
 from recipes.pretraining.course import SECONDS_AT_RISK, adafactor, seconds_a_step
+from recipes.pretraining.pointed import PointedLikelihoods
+from recipes.pretraining.pointer import Words
 from recipes.pretraining.questions import split_task, training_tasks
 from recipes.pretraining.reader import Pretrained, freeze_position_biases
 from recipes.pretraining.teacher import ceiling, likelihoods
@@ -69,7 +73,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         reader, data, CorpusMemory(store, corpus, reader), shared / settings["reader"][:16]
     )
     Console().print(ceiling(data, told, NUM_SELECTED))
+    model = reader.preprocessor.tokenizer.proto
     del reader
+    if args.asked:
+        pointer, bert = trained_pointer(args.asked, args.dtype)
+        pointed = PointedLikelihoods(pointer, Words(bert, model), model)
+        told = pointed(data, told, shared / f"pointed-{settings['asked'][:16]}")
+        Console().print(ceiling(data, told, NUM_SELECTED))
+        del pointer, pointed
 
     keras.utils.set_random_seed(args.seed)
     glimmer = new_glimmer(pretrained, args)
@@ -127,12 +138,15 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--weight", type=float, default=1.0, help="of distillation")
     parser.add_argument("--pooling", choices=("first", "mean"), default="first")
+    parser.add_argument("--asked", type=Path, help="output of recipes.pretraining.ask")
     parser.add_argument("--no-prior", action="store_true", help="the paper's form")
     parser.add_argument("--dtype", help="such as mixed_bfloat16")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)
     if not args.hours > 0:
         raise ValueError(f"`--hours` must be over 0. Received: {args.hours}")
+    if args.asked and not (args.asked / "settings.json").is_file():
+        raise FileNotFoundError(f"`--asked` must be of recipes.pretraining.ask: {args.asked}")
     return args
 
 
@@ -140,7 +154,9 @@ def settings_of(args: Namespace, pretrained: Pretrained) -> dict[str, Any]:
     """What a run depends on, as plain values; the reader by its weights."""
     settings = {name: value for name, value in vars(args).items() if name not in ("output", "run")}
     weights = (pretrained.t5 / "model.safetensors").read_bytes()
-    return settings | {"data": str(args.data), "reader": hashlib.sha256(weights).hexdigest()}
+    asked = args.asked and hashlib.sha256((args.asked / "settings.json").read_bytes()).hexdigest()
+    settings |= {"data": str(args.data), "asked": asked}
+    return settings | {"reader": hashlib.sha256(weights).hexdigest()}
 
 
 def new_glimmer(pretrained: Pretrained, args: Namespace) -> gk.Glimmer:

@@ -125,7 +125,9 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     monkeypatch.setattr(rank, "NUM_PASSAGES", 4)
     ranked = ["--run", str(run), "--data", str(data / "kilt"), "--output", str(data / "ranked")]
     ranked += ["--batch-size", "2", "--hours"]
+    ranked[-1:] = ["--asked", str(data / "asked"), "--hours"]
     assert rank.main([*ranked, str(1 / 3600)]) == 0
+    assert len(list((run / "ranking").glob("pointed-*/held-qa-*.npy"))) == 1
     assert rank.main([*ranked, "1"]) == 2
     assert "hours=0.0002" in capsys.readouterr().err
     assert {"qa", "average"} == set(json.loads((data / "ranked" / "held.json").read_text()))

@@ -4,7 +4,15 @@ from random import Random
 import numpy as np
 import pytest
 
-from recipes.pretraining.pointer import LENGTH, Pair, Words, inputs_of, plain, point
+from recipes.pretraining.pointer import (
+    LENGTH,
+    Pair,
+    Words,
+    inputs_of,
+    log_likelihoods,
+    plain,
+    point,
+)
 from recipes.pretraining.pointing import Pointing
 from recipes.pretraining.questions import Question, Questions
 
@@ -50,8 +58,8 @@ class Fixed:
 
 
 def test_it_points_at_the_likeliest_span():
-    # [CLS], one of the question, [SEP], four of the passage, the last two of one token.
-    pair = Pair([1, 3, 2, 4, 5, 6, 7, 2], 3, [0, 1, 2, 2], [0, 1, 2, 2])
+    # [CLS], one of the question, [SEP], and four of the passage.
+    pair = Pair([1, 3, 2, 4, 5, 6, 7, 2], 3, [0, 1, 2, 3], [0, 1, 2, 3])
     inputs = inputs_of([pair])
     assert inputs["inside"][0, :9].tolist() == [1, 0, 0, 1, 1, 1, 1, 0, 0]
     assert inputs["padding_mask"].sum() == 8
@@ -64,6 +72,10 @@ def test_it_points_at_the_likeliest_span():
     assert (found.start, found.end) == (1, 3)
     assert found.told == pytest.approx(np.log(0.3 * 0.4), abs=1e-5)
     assert found.untold == pytest.approx(np.log(0.2 * 0.1), abs=1e-5)
+    # Of spans that are given, of which one comes twice and one is cut off.
+    told = log_likelihoods(Fixed(start, end), [pair], [[(1, 3), (1, 3), (0, 1), (9, 10)]])
+    assert told.tolist() == pytest.approx([np.log(0.3 * 0.4)], abs=1e-5)
+    assert log_likelihoods(Fixed(start, end), [pair], [[]]).tolist() == [-np.inf]
 
 
 def test_labels_are_where_the_answer_is(words, examples):
