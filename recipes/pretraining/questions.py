@@ -289,10 +289,20 @@ def answer_spans(
 
 
 def _occurrences(content: str, answer: str) -> Iterator[int]:
+    """Where an answer stands in a text, not within a word."""
     place = content.find(answer) if answer else -1
     while place >= 0:
-        yield place
+        end = place + len(answer)
+        if not any(
+            map(_goes_on, (content[max(0, place - 1) : place + 1], content[end - 1 : end + 1]))
+        ):
+            yield place
         place = content.find(answer, place + 1)
+
+
+def _goes_on(pair: str) -> bool:
+    """Whether two characters are within a word, of scripts that put blanks between words."""
+    return len(pair) == 2 and all(c.isdigit() or c.lower() != c.upper() for c in pair)
 
 
 def _nearest(tokens: Ids, question: Ids, places: Iterable[int]) -> int:

@@ -50,6 +50,17 @@ def test_one_passage_in_twenty_is_held_out_with_its_questions():
     assert split_task(Task("qa", list(held)))[0] is None
 
 
+def test_answers_stand_in_a_text_as_words():
+    text = "By two networks: TWO, 12 or 2. 東京都"
+    ends = [*range(1, len(text) + 1)]
+    found = {
+        answer: [start for _, start, _ in module.answer_spans(text, ends, [answer])]
+        for answer in ("y", "two", "2", "12", "東京", "")
+    }
+    # With the blank before it, a token of its own.
+    assert found == {"y": [], "two": [2, 16], "2": [27], "12": [21], "東京": [30], "": []}
+
+
 def test_answers_are_those_that_the_passage_tells_and_lie_in_the_window(folder, model, monkeypatch):
     monkeypatch.setattr(module, "HELD_ONE_IN", 10**9)
     prepare_questions(folder / "questions.json", [folder], model)
