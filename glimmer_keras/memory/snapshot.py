@@ -19,6 +19,7 @@ from glimmer_keras.memory.arrays import (
 from glimmer_keras.memory.manifest import Manifest
 from glimmer_keras.memory.records import HASH, SIZE, START, decode_passage, hash_ids
 from glimmer_keras.memory.stored_passage import StoredPassage
+from glimmer_keras.utils.forked import check_process
 from glimmer_keras.utils.location import Location, read_error
 from glimmer_keras.utils.manifest import MANIFEST, CorruptFileError, sha256
 
@@ -51,14 +52,20 @@ class Snapshot:
         for damage in self.damaged_files():
             raise CorruptFileError(damage)
         settings = self.manifest.settings
-        self.arrays: dict[str, Any] = {}
+        self._arrays: dict[str, Any] = {}
         lookup, memory = cache_context(LOOKUP_CACHE_BYTES), cache_context(cache_bytes)
         for name in array_names(settings):
             context = memory if name == MEMORY else lookup
             try:
-                self.arrays[name] = open_array(location, settings, name, context=context)
+                self._arrays[name] = open_array(location, settings, name, context=context)
             except ValueError as error:
                 raise read_error(location.name(f"{name}/zarr.json"), error) from error
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The store's arrays by name."""
+        check_process()
+        return self._arrays
 
     def damaged_files(self) -> list[str]:
         """List a line on each file that is not as the manifest says."""

@@ -13,6 +13,7 @@ from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
 from glimmer_keras.models.hugging_face import export_to_transformers, from_hugging_face
 from glimmer_keras.models.hugging_face_directory import SETTINGS
 from glimmer_keras.models.inputs import check_preset_arguments
+from glimmer_keras.models.prepared_batches import prepared_batches, weighted
 from glimmer_keras.models.presets import PRESETS, preset_path
 from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import check_distillation, distil
@@ -212,12 +213,48 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, *args, shuffle=False, **kwargs):
+    def fit(self, x=None, *args, shuffle=False, validation_data=None, **kwargs):
         """Fit as `keras.Model.fit`, in the order of the data: KerasHub tasks never shuffle."""
         if isinstance(x, dict) and "answers" in x and self.preprocessor is not None:
             # Before `tf.data`, where an error has a graph for a message.
             self.preprocessor.check_answers(x["answers"])
-        return super().fit(x, *args, shuffle=shuffle, **kwargs)
+        batches = prepared_batches(x, self.preprocess_samples)
+        tested = prepared_batches(validation_data, self.preprocess_samples)
+        if tested is not None and batches is None:
+            raise ValueError(
+                "`validation_data` may be a PyDataset, a generator or a DataLoader only if `x` is. "
+                f"Received: {type(validation_data).__name__} with {type(x).__name__}"
+            )
+        kwargs |= {"shuffle": shuffle, "validation_data": validation_data}
+        if batches is None:
+            return super().fit(*weighted(x, kwargs), *args, **kwargs)
+        if tested is None and validation_data is not None:
+            parts = keras.utils.unpack_x_y_sample_weight(validation_data)
+            tested = self.preprocess_samples(*parts)
+        return keras.Model.fit(self, batches, *args, **kwargs | {"validation_data": tested})
+
+    def evaluate(self, x=None, *args, **kwargs):
+        batches = prepared_batches(x, self.preprocess_samples)
+        if batches is None:
+            return super().evaluate(*weighted(x, kwargs), *args, **kwargs)
+        return keras.Model.evaluate(self, batches, *args, **kwargs)
+
+    def predict(self, x=None, *args, **kwargs):
+        batches = prepared_batches(x, self.preprocess_samples)
+        if batches is None:
+            return super().predict(x, *args, **kwargs)
+        return keras.Model.predict(self, batches, *args, **kwargs)
+
+    def quantize(self, mode=None, **kwargs):
+        """Refuse: what KerasHub does here leaves the weights of this model as they are.
+
+        Raises:
+            NotImplementedError: Always. Memory can be stored in int8 (`pipelines.encode_corpus`),
+                and a model run in another `dtype`.
+        """
+        raise NotImplementedError(
+            f"Weights of a Glimmer cannot be quantized yet. Received: mode={mode!r}"
+        )
 
     def make_train_function(self, force=False):
         # Variables that are made while TensorFlow traces a step have it trace the step twice.

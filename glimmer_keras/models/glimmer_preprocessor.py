@@ -30,8 +30,10 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
 
     Call arguments:
         x: dictionary of `"questions"`, strings `(batch,)`; `"passages"`, strings
-            `(batch, passages)`; and `"answers"`, strings `(batch,)`. A dictionary of model
+            `(batch, passages)`; `"answers"`, strings `(batch,)`; and perhaps `"sample_weight"`,
+            as below, which datasets without `y` have no other place for. A dictionary of model
             inputs, tokenised before, goes through as it is, with `y` and `sample_weight`.
+        sample_weight: floats `(batch,)`, or `(batch, answer_length)`, which multiply the weights.
 
     Returns:
         `(x, y, sample_weight)` for `fit`: the inputs of `GlimmerBackbone`, the answer's token
@@ -73,6 +75,8 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         if "question_token_ids" in x:
             return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         self._check(x, ("questions", "passages", "answers"))
+        if y is not None:
+            raise ValueError('`y` must be left out: `x` has the `"answers"`. Received: `y`')
         if not tf.executing_eagerly():
             # `keras.utils.set_random_seed` drops the tokenizer's graph resource: make it anew.
             with tf.init_scope():
@@ -85,9 +89,11 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
             answer_mask, tf.concat([start, answers[:, :-1]], axis=1), start
         )
         inputs["decoder_padding_mask"] = answer_mask
-        return keras.utils.pack_x_y_sample_weight(
-            *_to_numpy((inputs, answers, tf.cast(answer_mask, "float32")))
-        )
+        weights = tf.cast(answer_mask, "float32")
+        sample_weight = x.get("sample_weight", sample_weight)
+        if sample_weight is not None:
+            weights *= _by_answer(sample_weight, answers)
+        return keras.utils.pack_x_y_sample_weight(*_to_numpy((inputs, answers, weights)))
 
     def generate_preprocess(self, x, sequence_length=None):
         """Model inputs with an empty answer, for generation.
@@ -195,6 +201,19 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         if not isinstance(x, dict) or not set(names) <= set(x):
             received = sorted(x) if isinstance(x, dict) else type(x).__name__
             raise ValueError(f"Expected a dictionary with {names}. Received: {received}")
+
+
+def _by_answer(sample_weight, answers):
+    """Weights `(batch, 1 or answer_length)`."""
+    weights = tf.cast(tf.convert_to_tensor(sample_weight), "float32")
+    if weights.shape.rank == 1:
+        weights = weights[:, None]
+    if weights.shape.rank != 2 or weights.shape[1] not in (1, answers.shape[1], None):
+        raise ValueError(
+            f"`sample_weight` must be of shape (batch,) or (batch, {answers.shape[1]}). "
+            f"Received: {tuple(weights.shape)}"
+        )
+    return weights
 
 
 def _to_numpy(structure):

@@ -31,7 +31,8 @@ def distil(glimmer, inputs, outputs, labels, weights, training):
     `teacher_log_probs` among the inputs, likelihoods that were kept, no passage is read alone.
 
     A row without passages, or without an answer (all its weights are 0), has nothing to compare:
-    its loss is 0, and whether its selection is right is not known.
+    its loss is 0, and whether its selection is right is not known. A row weighs as much as the
+    heaviest token of its answer.
 
     Args:
         glimmer: the `Glimmer` that is being trained, compiled.
@@ -42,10 +43,12 @@ def distil(glimmer, inputs, outputs, labels, weights, training):
         training: bool.
 
     Returns:
-        The mean of `perplexity_distillation`, a float32 scalar; and float32 tensors `(batch,)`:
-        1 where the teacher's best passage is among those selected, and 1 where that is known.
+        The mean of weighted `perplexity_distillation`, a float32 scalar; and float32 `(batch,)`: 1
+        where the teacher's best passage is among those selected, and 1 where that is known.
     """
     ranking = outputs["passage_ranking"]
+    row_weights = ops.max(ops.cast(weights, "float32"), axis=-1)  # (batch,)
+    weights = ops.cast(weights > 0, "float32")
     if TAUGHT in inputs:
         log_probs = gather_passages(ops.cast(inputs[TAUGHT], "float32"), ranking)
     else:
@@ -61,8 +64,8 @@ def distil(glimmer, inputs, outputs, labels, weights, training):
     if glimmer.backbone.passage_prior:
         log_probs += gather_passages(prior_of(inputs), ranking)
     present = ops.any(outputs["live_padding_mask"], axis=-1)  # (batch, passages)
-    answered = ops.any(weights > 0, axis=-1, keepdims=True)  # (batch, 1)
-    present = gather_passages(ops.logical_and(present, answered), ranking)
+    answered = row_weights > 0
+    present = gather_passages(ops.logical_and(present, answered[:, None]), ranking)
     distillation = perplexity_distillation(
         gather_passages(outputs["passage_scores"], ranking),
         log_probs,
@@ -72,7 +75,11 @@ def distil(glimmer, inputs, outputs, labels, weights, training):
     )
     best = ops.argmax(ops.where(present, log_probs, -float("inf")), axis=-1)
     agreement = ops.cast(best < glimmer.backbone.num_selected, "float32")
-    return ops.mean(distillation), agreement, ops.cast(ops.any(present, axis=-1), "float32")
+    return (
+        ops.mean(distillation * row_weights),
+        agreement,
+        ops.cast(ops.any(present, axis=-1), "float32"),
+    )
 
 
 def teacher_log_probs(glimmer, inputs, outputs, labels, weights, reduction, reuse):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from glimmer_keras.utils.forked import check_process
 from glimmer_keras.utils.location import Location, shared_context
 from glimmer_keras.utils.manifest import decode_manifest, encode_manifest
 
@@ -160,6 +161,7 @@ class VectorStore:
         ]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
+        check_process()
         start, stop, step = rows.indices(len(self))
         try:
             return self._array[start:stop:step].read().result()

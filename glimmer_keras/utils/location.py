@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from glimmer_keras.utils.forked import check_process
 from glimmer_keras.utils.manifest import CorruptFileError
 
 # What TensorStore's file driver calls a file that it has not finished.
@@ -24,6 +25,7 @@ class Location:
 
     Raises:
         ValueError: If the URL is not one that TensorStore knows.
+        RuntimeError: In a forked process, see `check_process`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -37,7 +39,7 @@ class Location:
         else:
             spec = {"driver": "file", "path": f"{os.path.abspath(self.path)}/"}
         try:
-            self._store = ts.KvStore.open(spec, context=shared_context()).result()
+            self._opened = ts.KvStore.open(spec, context=shared_context()).result()
         except ValueError as error:
             raise ValueError(
                 f"`path` must be a local path or a URL that TensorStore opens ({error}). "
@@ -48,6 +50,11 @@ class Location:
 
     def __repr__(self) -> str:
         return f"Location({self.path!r})"
+
+    @property
+    def _store(self) -> Any:
+        check_process()
+        return self._opened
 
     def name(self, key: str) -> str:
         """How messages call a file."""
@@ -120,9 +127,18 @@ class Location:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
 
-@cache
 def shared_context() -> Any:
-    """The parent of all contexts: `memory://` is one store in a process."""
+    """The parent of all contexts: `memory://` is one store in a process.
+
+    Raises:
+        RuntimeError: In a forked process, see `check_process`.
+    """
+    check_process()
+    return _context()
+
+
+@cache
+def _context() -> Any:
     import tensorstore as ts
 
     return ts.Context()

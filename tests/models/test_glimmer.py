@@ -233,6 +233,64 @@ def test_fit_on_strings(reader, texts):
     assert np.isfinite(history["loss"]).all()
 
 
+class TextBatches(keras.utils.PyDataset):
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return {name: value[index : index + 1] for name, value in self.x.items()}
+
+
+def test_strings_may_come_batch_by_batch(reader, texts):
+    x = texts | {"answers": ["beethoven", "vienna"], "passages": [["a", "b"], ["c", ""]]}
+    expected = reader.evaluate(x, batch_size=1, verbose=0, return_dict=True)
+    batches = TextBatches(x)
+    generator = (batches[index] for index in range(2))
+    for given, more in ((batches, {}), (generator, {"steps": 2})):
+        logs = reader.evaluate(given, verbose=0, return_dict=True, **more)
+        assert logs["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    predicted = reader.predict(batches, verbose=0)
+    close(predicted["logits"], reader.predict(x, batch_size=1, verbose=0)["logits"])
+    with pytest.raises(ValueError, match="only if `x` is. Received: TextBatches with dict"):
+        reader.fit(x, validation_data=batches)
+
+
+def test_weights_of_strings_count(reader, texts):
+    x = texts | {"answers": ["beethoven", "vienna"], "passages": [["a", "b"], ["c", "d"]]}
+    inputs, labels, weights = reader.preprocessor(x)
+
+    def losses(*arguments, **kwargs):
+        logs = reader.evaluate(*arguments, **kwargs, batch_size=2, verbose=0, return_dict=True)
+        return logs["lm_loss"], logs["distillation_loss"]
+
+    whole = losses(x)
+    for row, halved in (([1.0, 0.0], [1.0, 0.5]), ([0.0, 1.0], [0.5, 1.0])):
+        given = np.array(row, "float32")
+        told = losses(x, sample_weight=given)
+        assert told == pytest.approx(losses(x | {"sample_weight": given}), rel=1e-5)
+        part = {name: value[given > 0] for name, value in inputs.items()}
+        alone = losses(part, labels[given > 0], sample_weight=weights[given > 0])
+        # The mean over the tokens that count; of what is distilled over all rows.
+        assert told == pytest.approx((alone[0], alone[1] / 2), rel=1e-4)
+        half = losses(x, sample_weight=np.array(halved, "float32"))
+        assert half[1] == pytest.approx((told[1] + whole[1]) / 2, rel=1e-4)
+    with pytest.raises(
+        ValueError, match=r"`sample_weight` must be of shape \(batch,\) or \(batch, 5"
+    ):
+        reader.preprocessor(x, sample_weight=np.ones((2, 3)))
+    with pytest.raises(ValueError, match="`y` must be left out"):
+        reader.preprocessor(x, y=labels)
+
+
+def test_quantize_is_refused_rather_than_idle(reader):
+    with pytest.raises(NotImplementedError, match="cannot be quantized yet. Received: mode='int8'"):
+        reader.quantize("int8")
+
+
 def test_fit_names_empty_answers_before_it_begins(reader, texts):
     answers = ["vienna", *[" "] * (len(texts["questions"]) - 1)]
     with pytest.raises(ValueError, match=r'`"answers"` must not be empty\. Received: .* at \[1'):
