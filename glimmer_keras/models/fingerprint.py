@@ -35,7 +35,7 @@ def memory_fingerprint(glimmer):
         "gated": encoder.gated,
         "epsilon": encoder.epsilon,
     }
-    weights = (glimmer.backbone.token_embedding.embeddings, *encoder.weights)
+    weights = (glimmer.backbone.token_embedding.embeddings, *merged_weights(encoder))
     return {
         "memory_encoder": _digest(settings, weights),
         "tokenizer": tokenizer_fingerprint(preprocessor.tokenizer),
@@ -61,7 +61,18 @@ def embedder_fingerprint(embedder):
             file.name: hashlib.sha256(file.read_bytes()).hexdigest()
             for file in sorted(Path(folder).iterdir())
         }
-    return _digest(settings, embedder.weights)
+    return _digest(settings, merged_weights(embedder))
+
+
+def merged_weights(layer):
+    """The weights of a layer and those in it, with what LoRA adds to them, as a preset has them."""
+    merged, added = {}, set()
+    for part in layer._flatten_layers():
+        if getattr(part, "lora_enabled", False):
+            name = "embeddings" if hasattr(part, "embeddings") else "kernel"
+            merged[id(getattr(part, f"_{name}"))] = getattr(part, name)
+            added |= {id(getattr(part, f"lora_{name}_{factor}")) for factor in "ab"}
+    return [merged.get(id(weight), weight) for weight in layer.weights if id(weight) not in added]
 
 
 def _settings(layer):

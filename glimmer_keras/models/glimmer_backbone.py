@@ -228,6 +228,16 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         """
         return cls(**system_arguments(system, {**size_arguments(size), **overrides}))
 
+    def enable_lora(self, rank, target_layer_names=None):
+        """Enable LoRA as in KerasHub; the scorer, which no T5 brings, trains on as a whole.
+
+        Memory is encoded with what LoRA adds, so that it changes with training; presets and
+        exports have it merged.
+        """
+        super().enable_lora(rank, target_layer_names)
+        if self.num_selected is not None:
+            self.passage_scorer.trainable = True
+
     @classmethod
     def from_preset(cls, preset, load_weights=True, **kwargs):
         """Load a backbone as any of KerasHub; `kwargs` are `dtype`, `name` and `trainable`."""

@@ -54,7 +54,9 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
     settings: dict[str, Any] = {"backbone": backbone.get_config()}
     weights = dict(named_weights(backbone, apart=True))
     sizes = {
-        name: np.dtype(weight.dtype).itemsize * int(np.prod(weight.shape))
+        # With LoRA on it is the sum, a tensor of the backend.
+        name: np.dtype(keras.backend.standardize_dtype(weight.dtype)).itemsize
+        * int(np.prod(weight.shape))
         for name, weight in weights.items()
     }
 

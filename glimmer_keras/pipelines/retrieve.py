@@ -71,7 +71,12 @@ def bm25_index(
     texts = track(_each_passage(passages), "Reading", "passages", len(passages), progress)
     index = BM25Retriever.build(texts, fingerprint=fingerprint)
     if path is not None:
-        index.save(path, overwrite=True)
+        try:
+            index.save(path, overwrite=True)
+        except OSError as error:
+            raise OSError(
+                f"{path} cannot be written ({error}); `path` (--index) keeps the index elsewhere"
+            ) from error
         logger.info("Built %s over %d passages", path, len(index))
     return index
 
@@ -237,6 +242,8 @@ def _index_path(
 ) -> str | Path | None:
     """Choose where an index is kept: `path`, or beside a store on a local disk, or nowhere.
 
+    It is kept nowhere either, and the log says so, where the store's folder cannot be written in.
+
     Raises:
         ValueError: If there is no `path` for a store at a URL.
     """
@@ -247,4 +254,12 @@ def _index_path(
             "`path` of an index must be given for a store that is not on a local disk. "
             f"Received: path=None for {passages.path}"
         )
-    return f"{passages.path.rstrip('/')}{ending}"
+    beside = Path(f"{passages.path.rstrip('/')}{ending}")
+    if not beside.exists() and not os.access(beside.absolute().parent, os.W_OK):
+        logger.warning(
+            "%s cannot be written: the index is made anew each time; `path` (--index) keeps it "
+            "elsewhere",
+            beside,
+        )
+        return None
+    return str(beside)

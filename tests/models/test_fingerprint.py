@@ -79,3 +79,21 @@ def other_tokenizer(tokenizer):
 def test_a_preprocessor_is_needed(make_model):
     with pytest.raises(ValueError, match=r"`glimmer` must have a preprocessor\. Received: .*None"):
         memory_fingerprint(make_model())
+
+
+def test_lora_counts_as_a_preset_has_it(reader, tmp_path):
+    reader = reader()
+    before = memory_fingerprint(reader)
+    reader.backbone.enable_lora(2)
+    assert memory_fingerprint(reader) == before  # it begins at nothing
+    assert reader.backbone.passage_scorer.trainable_variables
+    random = np.random.default_rng(0)
+    for weight in reader.trainable_variables:
+        weight.assign(random.normal(size=weight.shape))
+    assert memory_fingerprint(reader) != before
+    reader.save_to_preset(tmp_path / "preset")
+    loaded = gk.Glimmer.from_preset(str(tmp_path / "preset"))
+    assert memory_fingerprint(loaded) == memory_fingerprint(reader)
+    reader.export_to_transformers(tmp_path / "t5")
+    exported = gk.Glimmer.from_preset(str(tmp_path / "t5"))
+    assert memory_fingerprint(exported) == memory_fingerprint(reader)

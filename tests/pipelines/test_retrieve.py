@@ -1,5 +1,7 @@
 import importlib
 import logging
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +49,15 @@ def test_bm25_is_kept_beside_the_store_and_built_again_when_that_changes(store, 
         index = bm25_index(store)
     assert "s.bm25 is not of the passages that are there now" in caplog.text
     assert (len(index), index.search(["Torvik"], 1)[0].tolist()) == (2, [[0]])
+
+
+def test_an_index_that_cannot_be_kept_is_made_all_the_same(store, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    assert len(bm25_index(store)) == 3
+    assert not (tmp_path / "s.bm25").exists()
+    assert "s.bm25 cannot be written: the index is made anew each time" in caplog.text
+    with pytest.raises(OSError, match=r"`path` \(--index\) keeps the index elsewhere"):
+        bm25_index(store, "/proc/none/index")
 
 
 def test_bm25_of_a_corpus(corpus, tmp_path):
