@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retrieval-only", action="store_true", help="predictions may come without answers"
     )
+    parser.add_argument("--answers-only", action="store_true", help="score answers alone")
     parser.add_argument("--json", action="store_true", help="print all digits as JSON")
 
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         args.rank_keys,
         any_order=args.any_order,
         retrieval_only=args.retrieval_only,
+        answers_only=args.answers_only,
     )
     if args.json:
         print(json.dumps(scores, indent=1))

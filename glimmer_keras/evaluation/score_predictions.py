@@ -1,4 +1,3 @@
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,8 +6,6 @@ from rich.table import Table
 from glimmer_keras.data.jsonl import read_records
 from glimmer_keras.metrics.kilt import KS, PAGE, located_scores
 from glimmer_keras.metrics.kilt_rows import Row, outputs, provenance, whole_ids
-
-logger = logging.getLogger("glimmer_keras")
 
 
 def score_predictions(
@@ -19,6 +16,7 @@ def score_predictions(
     *,
     any_order: bool = False,
     retrieval_only: bool = False,
+    answers_only: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Score a file of KILT predictions, such as `write_predictions` makes, with `kilt_scores`.
 
@@ -26,26 +24,32 @@ def score_predictions(
         gold: A KILT file with answers and provenance, `.jsonl` or `.jsonl.gz`.
         predictions: The file to score.
         ks: Numbers of places to look at; see `metrics.kilt_scores`.
-        rank_keys: Fields of a provenance that tell what is ranked; `("passage_id",)` for what
-            `write_predictions` makes.
+        rank_keys: Fields of a provenance that tell what is ranked: pages, or `("passage_id",)`
+            where gold rows and predictions name passages.
         any_order: Whether predictions may be in another order than the gold rows.
         retrieval_only: Whether passages alone are scored.
+        answers_only: Whether answers alone are scored: there is only `"downstream"`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: Naming file and line, if one is broken or they do not fit together.
+        ValueError: Naming file and line, if one is broken or they do not fit together; or if one of
+            them has no provenance by which the other's could be found, so that all were 0.
     """
+    if retrieval_only and answers_only:
+        raise ValueError("At most one of `retrieval_only` and `answers_only` may be set")
     gold_rows = [Row(where, record) for where, record in read_records(gold)]
     rows = [Row(where, record) for where, record in read_records(predictions)]
     scores = located_scores(gold_rows, rows, ks, rank_keys, any_order, retrieval_only)
+    if answers_only:
+        return {"downstream": scores["downstream"]}
     for path, read in ((gold, gold_rows), (predictions, rows)):
         pieces = [p for row in read for output in outputs(row) for p in provenance(row, output)]
-        if pieces and not whole_ids(pieces, rank_keys):
-            logger.warning(
-                "%s: no provenance has %s, so nothing counts as found; `rank_keys` may be %s",
-                path,
-                " and ".join(rank_keys),
-                ", ".join(sorted(pieces[0])),
+        if not whole_ids(pieces, rank_keys):
+            keys = sorted({key for piece in pieces for key in piece})
+            raise ValueError(
+                f"{path}: no provenance has {' and '.join(rank_keys)}, so nothing can be found. "
+                f"Received: {', '.join(keys) or 'no provenance'}; what is ranked is named by "
+                "`rank_keys` (--rank-keys), and `answers_only` (--answers-only) scores answers"
             )
     return scores
 

@@ -31,7 +31,7 @@ def write(tmp_path):
     return write
 
 
-def test_files_score_as_their_records(write, tmp_path, caplog):
+def test_files_score_as_their_records(write, tmp_path):
     gold, predictions = write("gold.jsonl", *GOLD), write("p.jsonl", *PREDICTIONS)
     expected = kilt_scores(GOLD, PREDICTIONS)
     assert expected["kilt"]["KILT-em"] == 1 / 2
@@ -39,16 +39,21 @@ def test_files_score_as_their_records(write, tmp_path, caplog):
     packed = tmp_path / "p.jsonl.gz"
     packed.write_bytes(gzip.compress(predictions.read_bytes()))
     assert score_predictions(gold, packed) == expected
-    assert caplog.text == ""
 
 
-def test_fields_that_are_not_there_are_told_of(write, caplog):
+def test_what_cannot_be_found_is_no_score_of_0(write):
     gold, predictions = write("gold.jsonl", *GOLD), write("p.jsonl", *PREDICTIONS)
-    scores = score_predictions(gold, predictions, rank_keys=["passage_id"])
-    assert scores["retrieval"]["Rprec"] == 0.0
-    for path in (gold, predictions):
-        assert f"{path}: no provenance has passage_id, so nothing counts as found" in caplog.text
-    assert "`rank_keys` may be title, wikipedia_id" in caplog.text
+    message = r"gold\.jsonl: no provenance has passage_id, .*Received: title, wikipedia_id; what"
+    with pytest.raises(ValueError, match=message):
+        score_predictions(gold, predictions, rank_keys=["passage_id"])
+    found = [{"id": r["id"], "output": [{"answer": r["output"][0]["answer"]}]} for r in PREDICTIONS]
+    answers = write("answers.jsonl", *found)
+    with pytest.raises(ValueError, match=r"answers\.jsonl: no .*Received: no provenance; what"):
+        score_predictions(gold, answers)
+    scores = score_predictions(gold, answers, answers_only=True)
+    assert scores == {"downstream": kilt_scores(GOLD, PREDICTIONS)["downstream"]}
+    with pytest.raises(ValueError, match="At most one of `retrieval_only` and `answers_only`"):
+        score_predictions(gold, answers, retrieval_only=True, answers_only=True)
 
 
 @pytest.mark.parametrize(
