@@ -41,7 +41,7 @@ from recipes.pretraining import course
 from recipes.pretraining.course import adafactor, mixed
 from recipes.pretraining.examples import SYMBOLS, Examples
 from recipes.pretraining.grow import grow, widen
-from recipes.pretraining.questions import prepare_questions, read_questions
+from recipes.pretraining.question_file import prepare_questions, read_questions
 from recipes.pretraining.reader import Sizes, new_reader, reader_of
 from recipes.pretraining.stream import Stream
 from recipes.pretraining.text import Text, prepare

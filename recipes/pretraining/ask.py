@@ -33,9 +33,10 @@ from recipes.pretraining.asker import SHAPE, Asked, Asker
 from recipes.pretraining.asking import Asking
 from recipes.pretraining.course import STEPS_SHOWN, adafactor
 from recipes.pretraining.examples import Examples
+from recipes.pretraining.held_out import TRAIN
 from recipes.pretraining.pointer import Words, new_pointer
 from recipes.pretraining.pointing import Pointing
-from recipes.pretraining.questions import TRAIN, read_questions
+from recipes.pretraining.question_file import read_questions
 from recipes.pretraining.reader import Pretrained
 from recipes.pretraining.stream import Stream
 from recipes.pretraining.text import Text

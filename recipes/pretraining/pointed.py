@@ -13,9 +13,9 @@ from glimmer_keras.data import Corpus, Example
 from glimmer_keras.pipelines import TrainingData
 from glimmer_keras.utils.files import write_file
 from glimmer_keras.utils.progress import Progress
+from recipes.pretraining.answer_spans import answer_spans
 from recipes.pretraining.examples import Ids
 from recipes.pretraining.pointer import Pair, Words, log_likelihoods
-from recipes.pretraining.questions import answer_spans
 from recipes.pretraining.teacher import Likelihoods
 from recipes.pretraining.text import pieces_of
 

@@ -31,9 +31,9 @@ from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining.ask import trained_pointer
 from recipes.pretraining.course import SECONDS_AT_RISK, adafactor, seconds_a_step
+from recipes.pretraining.held_out import split_task, training_tasks
 from recipes.pretraining.pointed import PointedLikelihoods
 from recipes.pretraining.pointer import Words
-from recipes.pretraining.questions import split_task, training_tasks
 from recipes.pretraining.reader import Pretrained, freeze_position_biases
 from recipes.pretraining.teacher import ceiling, likelihoods
 from recipes.settings import check_settings

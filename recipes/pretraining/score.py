@@ -17,7 +17,7 @@ from glimmer_keras.data import Corpus, Task, read_corpus, read_task
 from glimmer_keras.evaluation import evaluate, score_table
 from glimmer_keras.pipelines import tokenize
 from recipes.command import Help, OneLineParser, exit_code
-from recipes.pretraining.questions import split_task, training_tasks
+from recipes.pretraining.held_out import split_task, training_tasks
 from recipes.pretraining.reader import Pretrained
 
 PARTS = ("held", "dev")

@@ -6,9 +6,10 @@ import keras_hub
 import pytest
 
 from glimmer_keras.data import read_corpus
-from recipes.pretraining import ask, questions
+from recipes.pretraining import ask, held_out
 from recipes.pretraining.asker import Asked, Span
-from recipes.pretraining.questions import training_tasks
+from recipes.pretraining.held_out import training_tasks
+from recipes.pretraining.question_file import prepare_questions
 
 
 class Counting:
@@ -60,9 +61,9 @@ def test_questions_are_made_in_parts_once(tmp_path, monkeypatch, text, examples,
     assert corpus[0].title == "torvik"
 
     # Pretraining takes them as it takes those of people, with the same tokens.
-    monkeypatch.setattr(questions, "HELD_ONE_IN", 10**9)
+    monkeypatch.setattr(held_out, "HELD_ONE_IN", 10**9)
     file = tmp_path / "questions.json"
-    questions.prepare_questions(file, [tmp_path / "made"], model)
+    prepare_questions(file, [tmp_path / "made"], model)
     kept = json.loads(file.read_text())
     assert len(kept["tasks"]["qa_made"]) == 12
     assert sorted(kept["passages"]) == sorted(text.passage(row) for row in range(3))

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 import glimmer_keras as gk
 from recipes.pretraining import __main__ as recipe
-from recipes.pretraining import ask, asking, course, questions, rank, score, ship
+from recipes.pretraining import ask, asking, course, held_out, rank, score, ship
 from recipes.pretraining.reader import Pretrained
 from recipes.pretraining.stream import Shape
 from tests.recipes.pretraining.conftest import some_passages
@@ -52,7 +52,7 @@ def data(tmp_path):
 
 @pytest.mark.once_on("tensorflow")
 def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
-    monkeypatch.setattr(questions, "HELD_ONE_IN", 4)
+    monkeypatch.setattr(held_out, "HELD_ONE_IN", 4)
     monkeypatch.setattr(course, "PHASES", PHASES)
     timed = []
 
