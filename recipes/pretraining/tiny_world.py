@@ -134,12 +134,17 @@ def reading_tasks(worlds: list[World]) -> tuple[Corpus, list[Task]]:
         texts = [question["input"] for question in questions]
         retrieved, _ = BM25Retriever.build(passages[first:]).search(texts, 2 * NUM_PASSAGES)
         confusable = Confusable(world, places)
-        for question, candidates in zip(questions, retrieved + first, strict=True):
+        for question, candidates in zip(questions, retrieved, strict=True):
             provenance = [p for output in question["output"] for p in output["provenance"]]
             gold = [places[p["passage_id"]] for p in provenance]
             wrong = confusable.sample(rng, question, gold, 2)
-            likely = [int(row) for row in candidates if row not in (*gold, *wrong)]
-            wrong += rng.sample(likely, NUM_PASSAGES - len(gold) - len(wrong))
+            found = [first + int(row) for row in candidates if row >= 0]
+            likely = [row for row in found if row not in (*gold, *wrong)]
+            missing = NUM_PASSAGES - len(gold) - len(wrong)
+            while len(likely) < missing:
+                if (row := rng.randrange(first, len(passages))) not in (*gold, *wrong, *likely):
+                    likely.append(row)
+            wrong += rng.sample(likely, missing)
             rng.shuffle(wrong)
             answers = tuple(output["answer"] for output in question["output"])
             name, text = question["task"], question["input"]

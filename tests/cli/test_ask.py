@@ -13,7 +13,7 @@ def folder(tmp_path):
 
 
 def test_from_a_folder_to_an_answer(glimmer, folder, eager):
-    question = "Where does Mirelda Voss live?"
+    question = "Where by the river does Mirelda Voss live?"
     status, out, _ = glimmer("ask", folder, question, "--preset", "tiny_world", "--json")
     answer = json.loads(out)
     assert (status, answer["question"]) == (0, question)
