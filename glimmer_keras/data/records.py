@@ -24,6 +24,7 @@ SHAPES: dict[Shape, str] = {
 DELIMITERS = {"tabs": "\t", "commas": ","}
 MAGIC: dict[bytes, Shape] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 ROWS_AT_ONCE = 1024
+MOST_OF_ONE_OBJECT = 2**30  # bytes; what is larger is taken for lines, one of them broken
 
 
 class Columns(NamedTuple):
@@ -112,6 +113,8 @@ def _is_one_object(path: str | Path, first: str) -> bool:
     try:
         json.loads(first)
     except (ValueError, RecursionError):
+        if Path(path).stat().st_size > MOST_OF_ONE_OBJECT:
+            return False
         try:
             read_json(path)
         except ValueError:

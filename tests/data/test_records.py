@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from glimmer_keras.data import records
 from glimmer_keras.data.records import Columns, read_any, shape_of
 
 COLUMNS = Columns(frozenset({"id", "text", "title"}), {2: ("id", "text")})
@@ -73,6 +74,14 @@ def test_what_is_wrong_is_told(tmp_path, text, message):
     path = tmp_path / "file"
     path.write_text(text)
     with pytest.raises(ValueError, match=re.escape(message)):
+        list(read_any(path, COLUMNS))
+
+
+def test_a_large_file_with_a_broken_line_is_not_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MOST_OF_ONE_OBJECT", 4)
+    path = tmp_path / "file"
+    path.write_text('{\n "id": "1"\n}')
+    with pytest.raises(ValueError, match=r"file:1: not valid JSON"):
         list(read_any(path, COLUMNS))
 
 
