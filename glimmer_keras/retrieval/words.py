@@ -20,6 +20,9 @@ WITHOUT_BLANKS = (
 UNBROKEN = re.compile(f"[{WITHOUT_BLANKS}]+|[^{WITHOUT_BLANKS}]+")
 WITH_BLANKS = re.compile(f"[^{WITHOUT_BLANKS}]")
 
+# Beside the stop words of Lucene, which has "is" and "was" but not these.
+AUXILIARIES = {"been", "did", "do", "does", "had", "has", "have", "were"}
+
 Stem = Callable[[list[str]], list[str]]
 
 
@@ -28,7 +31,8 @@ class Words:
 
     Words are runs of letters, digits and the marks on them, also of one character, in Unicode's
     compatibility form and without case. Of scripts that put no blanks between words, such as
-    Japanese, Chinese and Thai, pairs of characters are taken. English stop words are left out.
+    Japanese, Chinese and Thai, pairs of characters are taken. English stop words and auxiliary
+    verbs are left out.
 
     Args:
         stemming: Language by which words are stemmed, such as `"english"`; `None` for none.
@@ -42,7 +46,7 @@ class Words:
         from bm25s.stopwords import STOPWORDS_EN
 
         self.stemming = stemming
-        self._stop = frozenset(STOPWORDS_EN)
+        self._stop = frozenset(STOPWORDS_EN) | AUXILIARIES
         self._stem = _stemmer(stemming) if stemming is not None else None
 
     def __call__(self, texts: Iterable[str]) -> list[list[str]]:

@@ -16,6 +16,7 @@ from glimmer_keras.retrieval.words import Words
         ("東 and Tokyo東京", ["東", "tokyo", "東京"]),
         ("กรุงเทพ", ["กร", "รุ", "ุง", "งเ", "เท", "ทพ"]),
         ("हिन्दी 한국어", ["हिन्दी", "한국어"]),
+        ("Who has had what?", ["who", "what"]),
         ("the of", []),
         ("?!", []),
     ],
