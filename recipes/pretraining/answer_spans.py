@@ -32,9 +32,8 @@ def _occurrences(content: str, answer: str) -> Iterator[int]:
     place = content.find(answer) if answer else -1
     while place >= 0:
         end = place + len(answer)
-        if not any(
-            map(_goes_on, (content[max(0, place - 1) : place + 1], content[end - 1 : end + 1]))
-        ):
+        before, behind = content[max(0, place - 1) : place + 1], content[end - 1 : end + 1]
+        if not _goes_on(before) and not _goes_on(behind):
             yield place
         place = content.find(answer, place + 1)
 

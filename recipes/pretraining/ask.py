@@ -8,11 +8,10 @@ of the text, and those are kept of which the BERT finds the span that was asked 
 it is sure of: what it points at is the answer (roundtrip consistency, Alberti et al., 2019).
 
 --output/questions is a folder in the shape of KILT, with a task for each of people's, for
-recipes.pretraining to take by --questions beside theirs. Passages that hold its questions out are
-not among people's. Stopped, the same command goes on.
+recipes.pretraining to take by --questions beside theirs. Questions that pretraining holds out are
+not looked at. Stopped, the same command goes on.
 """
 
-import hashlib
 import json
 import sys
 from argparse import Namespace
@@ -105,8 +104,7 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
 def settings_of(args: Namespace, pretrained: Pretrained) -> dict[str, Any]:
     """What a run depends on, as plain values; the reader by its weights."""
     settings = {name: value for name, value in vars(args).items() if name not in ("output", "run")}
-    weights = (pretrained.t5 / "model.safetensors").read_bytes()
-    return settings | {"bert": str(args.bert), "reader": hashlib.sha256(weights).hexdigest()}
+    return settings | {"bert": str(args.bert), "reader": pretrained.fingerprint}
 
 
 def compile_pointer(pointer: keras.Model, steps: int) -> None:

@@ -14,7 +14,6 @@ from recipes.pretraining.questions import Question, Questions
 
 WINDOW = 112  # tokens of a passage, most of `pointer.LENGTH`
 UNTOLD = 0.15  # of the questions, with a passage that does not tell
-TRIES = 20
 
 Labels = dict[str, np.ndarray]
 

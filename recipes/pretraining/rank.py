@@ -153,10 +153,9 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
 def settings_of(args: Namespace, pretrained: Pretrained) -> dict[str, Any]:
     """What a run depends on, as plain values; the reader by its weights."""
     settings = {name: value for name, value in vars(args).items() if name not in ("output", "run")}
-    weights = (pretrained.t5 / "model.safetensors").read_bytes()
     asked = args.asked and hashlib.sha256((args.asked / "settings.json").read_bytes()).hexdigest()
     settings |= {"data": str(args.data), "asked": asked}
-    return settings | {"reader": hashlib.sha256(weights).hexdigest()}
+    return settings | {"reader": pretrained.fingerprint}
 
 
 def new_glimmer(pretrained: Pretrained, args: Namespace) -> gk.Glimmer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,11 @@ class Pretrained:
         raise FileNotFoundError(
             f"{run} must have a phase that is done. Received: none of {[*numbers]}"
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its weights, in hexadecimal."""
+        return hashlib.sha256((self.t5 / "model.safetensors").read_bytes()).hexdigest()
 
     def load(self, dtype: str | None, **settings: Any) -> gk.Glimmer:
         return reader_of(self.t5, self.system, self.sizes, dtype, **settings)
