@@ -42,7 +42,8 @@ OUTSIDE = {
     "losses": {"keras"},
     "optimizers": {"keras"},
     "models": {
-        *("huggingface_hub", "jax", "keras", "keras_hub", "numpy", "safetensors", "tensorflow")
+        *("huggingface_hub", "jax", "keras", "keras_hub", "numpy", "safetensors", "tensorflow"),
+        "tokenizers",
     },
     "data": {"numpy", "pyarrow", "tensorflow", "zstandard"},
     "memory": {"numpy", "tensorstore"},

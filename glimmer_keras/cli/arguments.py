@@ -22,7 +22,9 @@ def add_retriever_arguments(parser: argparse.ArgumentParser) -> None:
         "--bm25", action="store_true", help="BM25, the default; with --embedder both are fused"
     )
     parser.add_argument(
-        "--embedder", metavar="FOLDER", help="dense retrieval: a preset, or a folder of GTR's form"
+        "--embedder",
+        metavar="FOLDER",
+        help="dense retrieval: a preset, or a folder as sentence-transformers keeps an encoder",
     )
     parser.add_argument(
         "--faiss",
@@ -63,11 +65,11 @@ def retriever_of(
 
 
 def read_embedder(folder: str) -> TextEmbedder:
-    """Load an embedder from a folder as sentence-transformers keeps GTR, or from a preset."""
+    """Load an embedder from a folder as sentence-transformers keeps one, or from a preset."""
     from glimmer_keras.models import TextEmbedder
 
     if Path(folder, "modules.json").is_file():
-        return TextEmbedder.from_gtr(folder)
+        return TextEmbedder.from_hugging_face(folder)
     return TextEmbedder.from_preset(folder)
 
 

@@ -22,6 +22,7 @@ class Attention(keras.layers.Layer):
         dropout: float. Applied to the attention weights.
         num_key_value_heads: int that divides `num_heads`, or `None` for `num_heads`. Fewer is
             grouped-query attention, 1 multi-query attention.
+        use_bias: bool. Whether all four projections have one, as BERT's.
 
     Call arguments:
         queries: float tensor `(batch, length, hidden_dim)`.
@@ -36,7 +37,14 @@ class Attention(keras.layers.Layer):
     """
 
     def __init__(
-        self, num_heads, head_dim, hidden_dim, dropout=0.0, num_key_value_heads=None, **kwargs
+        self,
+        num_heads,
+        head_dim,
+        hidden_dim,
+        dropout=0.0,
+        num_key_value_heads=None,
+        use_bias=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
@@ -46,17 +54,16 @@ class Attention(keras.layers.Layer):
         self.head_dim = head_dim
         self.hidden_dim = hidden_dim
         self.dropout = dropout
-        inner_dim, dtype = num_heads * head_dim, self.dtype_policy
-        self.query = Projection(
-            inner_dim, (hidden_dim * head_dim) ** -0.5, dtype=dtype, name="query"
-        )
-        shared_dim = self.num_key_value_heads * head_dim
-        self.key = Projection(shared_dim, hidden_dim**-0.5, dtype=dtype, name="key")
-        self.value = Projection(shared_dim, hidden_dim**-0.5, dtype=dtype, name="value")
+        self.use_bias = use_bias
+        inner_dim, shared_dim = num_heads * head_dim, self.num_key_value_heads * head_dim
+        kind = {"use_bias": use_bias, "dtype": self.dtype_policy}
+        self.query = Projection(inner_dim, (hidden_dim * head_dim) ** -0.5, name="query", **kind)
+        self.key = Projection(shared_dim, hidden_dim**-0.5, name="key", **kind)
+        self.value = Projection(shared_dim, hidden_dim**-0.5, name="value", **kind)
         self.output_projection = Projection(
-            hidden_dim, inner_dim**-0.5, dtype=dtype, name="output_projection"
+            hidden_dim, inner_dim**-0.5, name="output_projection", **kind
         )
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype)
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape=None):
         for layer in (self.query, self.key, self.value):
@@ -108,6 +115,7 @@ class Attention(keras.layers.Layer):
             "hidden_dim": self.hidden_dim,
             "dropout": self.dropout,
             "num_key_value_heads": self.num_key_value_heads,
+            "use_bias": self.use_bias,
         }
 
     def _split(self, states, length, heads):

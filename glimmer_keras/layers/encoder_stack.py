@@ -1,7 +1,10 @@
+from typing import Any
+
 import keras
 from keras import ops
 
 from glimmer_keras.layers.attention import Attention
+from glimmer_keras.layers.bert_block import BertBlock
 from glimmer_keras.layers.feed_forward import FeedForward, get_activation, serialize_activation
 from glimmer_keras.layers.group_size import group_size
 from glimmer_keras.layers.rematerialized import rematerialized
@@ -62,8 +65,11 @@ class EncoderBlock(keras.layers.Layer):
         return states + self.dropout_layer(x, training=training)
 
 
+BLOCKS: dict[str, Any] = {"t5": EncoderBlock, "bert": BertBlock}
+
+
 class EncoderStack(keras.layers.Layer):
-    """A run of T5 encoder layers over sequences with any number of leading dimensions.
+    """A run of encoder layers over sequences with any number of leading dimensions.
 
     Base of `MemoryEncoder` and `LiveEncoderStage`, which tell their arguments apart.
     """
@@ -82,9 +88,13 @@ class EncoderStack(keras.layers.Layer):
         gated=True,
         dropout=0.0,
         epsilon=1e-6,
+        block="t5",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if block not in BLOCKS:
+            raise ValueError(f"`block` must be one of {(*BLOCKS,)}. Received: block={block!r}")
+        self.block = block
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.head_dim = head_dim
@@ -95,7 +105,7 @@ class EncoderStack(keras.layers.Layer):
         self.dropout = dropout
         self.epsilon = epsilon
         self.blocks = [
-            EncoderBlock(
+            BLOCKS[block](
                 num_heads,
                 head_dim,
                 hidden_dim,
@@ -152,4 +162,5 @@ class EncoderStack(keras.layers.Layer):
             "gated": self.gated,
             "dropout": self.dropout,
             "epsilon": self.epsilon,
+            "block": self.block,
         }

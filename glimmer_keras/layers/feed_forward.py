@@ -13,6 +13,7 @@ class FeedForward(keras.layers.Layer):
         activation: string or callable. T5.1.1 uses the tanh form of GELU, `"gelu_approximate"`.
         gated: bool. `False` gives T5 1.0's `act(x W_up) W_down`.
         dropout: float. Applied before the last projection.
+        use_bias: bool. Whether the projections have one, as BERT's.
 
     Call arguments:
         inputs: float tensor `(..., hidden_dim)`.
@@ -28,6 +29,7 @@ class FeedForward(keras.layers.Layer):
         activation="gelu_approximate",
         gated=True,
         dropout=0.0,
+        use_bias=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -36,12 +38,13 @@ class FeedForward(keras.layers.Layer):
         self.activation = get_activation(activation)
         self.gated = gated
         self.dropout = dropout
-        dtype = self.dtype_policy
+        self.use_bias = use_bias
+        kind = {"use_bias": use_bias, "dtype": self.dtype_policy}
         if gated:
-            self.gate = Projection(intermediate_dim, hidden_dim**-0.5, dtype=dtype, name="gate")
-        self.up = Projection(intermediate_dim, hidden_dim**-0.5, dtype=dtype, name="up")
-        self.down = Projection(hidden_dim, intermediate_dim**-0.5, dtype=dtype, name="down")
-        self.dropout_layer = keras.layers.Dropout(dropout, dtype=dtype)
+            self.gate = Projection(intermediate_dim, hidden_dim**-0.5, name="gate", **kind)
+        self.up = Projection(intermediate_dim, hidden_dim**-0.5, name="up", **kind)
+        self.down = Projection(hidden_dim, intermediate_dim**-0.5, name="down", **kind)
+        self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape):
         if self.gated:
@@ -68,6 +71,7 @@ class FeedForward(keras.layers.Layer):
             "activation": serialize_activation(self.activation),
             "gated": self.gated,
             "dropout": self.dropout,
+            "use_bias": self.use_bias,
         }
 
 

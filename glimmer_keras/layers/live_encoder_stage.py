@@ -20,6 +20,7 @@ class LiveEncoderStage(EncoderStack):
         gated: bool. Gated feed-forward (T5.1.1) or plain (T5 1.0).
         dropout: float. On attention weights and after each half block.
         epsilon: float. Of the normalisations.
+        block: string. `"t5"`, or `"bert"`: layers normalised after, with biases.
 
     Call arguments:
         states: float tensor `(batch, passages, length, hidden_dim)`, or with other leading

@@ -1,6 +1,8 @@
 import keras
+from keras import ops
 
 from glimmer_keras.layers.encoder_stack import EncoderStack
+from glimmer_keras.layers.normal import Normal
 from glimmer_keras.layers.relative_position_bias import RelativePositionBias
 
 
@@ -22,7 +24,10 @@ class MemoryEncoder(EncoderStack):
         gated: bool. Gated feed-forward (T5.1.1) or plain (T5 1.0).
         dropout: float. On embeddings, attention weights, and after each half block.
         epsilon: float. Of the normalisations.
+        block: string. `"t5"`, or `"bert"`: layers normalised after, with biases.
         position_bias_stddev: float or `None`. See `RelativePositionBias`.
+        num_positions: int or `None`. As many positions, the most that a text may have, are added to
+            the embeddings, and these normalised, as BERT does.
 
     Call arguments:
         embeddings: float tensor `(..., length, hidden_dim)`; leading dimensions (batch,
@@ -42,8 +47,13 @@ class MemoryEncoder(EncoderStack):
     ```
     """
 
-    def __init__(self, *args, position_bias_stddev=None, **kwargs):
+    def __init__(self, *args, position_bias_stddev=None, num_positions=None, **kwargs):
         super().__init__(*args, **kwargs)
+        self.num_positions = num_positions
+        if num_positions is not None:
+            self.embedding_norm = keras.layers.LayerNormalization(
+                epsilon=self.epsilon, dtype=self.dtype_policy, name="embedding_norm"
+            )
         self.position_bias_stddev = position_bias_stddev
         self.embedding_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         if self.num_layers:
@@ -55,15 +65,35 @@ class MemoryEncoder(EncoderStack):
             )
 
     def build(self, embeddings_shape, padding_mask_shape=None):
+        if self.num_positions is not None:
+            self.positions = self.add_weight(
+                name="positions", shape=(self.num_positions, self.hidden_dim), initializer=Normal()
+            )
+            self.embedding_norm.build((None, self.hidden_dim))
         if self.num_layers:
             self.position_bias.build()
         super().build(embeddings_shape)
 
     def call(self, embeddings, padding_mask, training=None):
-        x = self.embedding_dropout(embeddings, training=training)
+        x = embeddings
+        if self.num_positions is not None:
+            x = self.embedding_norm(x + self._positions(ops.shape(x)[-2]))
+        x = self.embedding_dropout(x, training=training)
         if not self.num_layers:
             return x
         return self.encode(x, padding_mask, self.position_bias(x), training)
 
     def get_config(self):
-        return {**super().get_config(), "position_bias_stddev": self.position_bias_stddev}
+        return {
+            **super().get_config(),
+            "position_bias_stddev": self.position_bias_stddev,
+            "num_positions": self.num_positions,
+        }
+
+    def _positions(self, length):
+        if isinstance(length, int) and length > self.num_positions:
+            raise ValueError(
+                f"A text may have at most num_positions={self.num_positions} tokens. "
+                f"Received: {length}"
+            )
+        return ops.cast(self.positions, self.compute_dtype)[:length]  # (length, dim)

@@ -6,7 +6,7 @@ from glimmer_keras.layers.normal import Normal
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
 class Projection(keras.layers.Dense):
-    """A `Dense` layer without bias, applied to all positions as one matrix product.
+    """A `Dense` layer, as a rule without bias, applied to all positions as one matrix product.
 
     Folding the leading dimensions makes the gradient of the kernel one product too, which
     halves the training step of a feed-forward block on the JAX CPU backend.
@@ -14,6 +14,7 @@ class Projection(keras.layers.Dense):
     Args:
         units: int. Width of the output.
         stddev: float. Deviation the kernel starts with.
+        use_bias: bool.
 
     Call arguments:
         inputs: float tensor `(..., dim)`.
@@ -22,10 +23,9 @@ class Projection(keras.layers.Dense):
         A tensor `(..., units)`.
     """
 
-    def __init__(self, units, stddev=0.02, **kwargs):
-        kwargs |= {"use_bias": False}
+    def __init__(self, units, stddev=0.02, use_bias=False, **kwargs):
         kwargs.setdefault("kernel_initializer", Normal(stddev))
-        super().__init__(units, **kwargs)
+        super().__init__(units, use_bias=use_bias, **kwargs)
         self.stddev = stddev
 
     def call(self, inputs, training=None):

@@ -3,6 +3,7 @@
 Nothing here may read a corpus, a memory store or a retriever; pipelines bring those to a model.
 """
 
+from glimmer_keras.models.bert_encoder import BertEncoder as BertEncoder
 from glimmer_keras.models.fingerprint import embedder_fingerprint as embedder_fingerprint
 from glimmer_keras.models.fingerprint import memory_fingerprint as memory_fingerprint
 from glimmer_keras.models.flops import Flops as Flops

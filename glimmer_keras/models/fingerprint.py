@@ -2,6 +2,7 @@ import hashlib
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -44,15 +45,15 @@ def memory_fingerprint(glimmer):
 
 
 def embedder_fingerprint(embedder):
-    """SHA-256 of all that the vectors of a `TextEmbedder` depend on, in hexadecimal.
+    """SHA-256 of all that the vectors of an embedder depend on, in hexadecimal.
 
-    That is its settings, weights, vocabulary and sequence length; the type that it computes in is
-    left out.
+    That is its settings, prompts among them, weights, vocabulary and sequence length; the type
+    that it computes in is left out.
     """
     preprocessor = embedder.preprocessor
-    settings = {
+    settings: dict[str, Any] = {
+        "embedder": [type(embedder).__name__, _settings(embedder)],
         "backbone": [type(embedder.backbone).__name__, _settings(embedder.backbone)],
-        "projection_dim": embedder.projection_dim,
         "preprocessor": [type(preprocessor).__name__, _settings(preprocessor)],
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import keras_hub
 import numpy as np
 
 from glimmer_keras.data import Corpus, Passage, RetrievedWriter, Task, read_retrieved
 from glimmer_keras.memory import MemoryStore
-from glimmer_keras.models import TextEmbedder
 from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
 from glimmer_keras.pipelines.text_vectors import TextVectors
 from glimmer_keras.retrieval import (
@@ -83,7 +83,7 @@ def bm25_index(
 
 def dense_index(
     passages: MemoryStore | Corpus,
-    embedder: TextEmbedder,
+    embedder: keras_hub.models.TextEmbedder,
     path: str | Path | None = None,
     *,
     index: str = "exact",
@@ -99,7 +99,7 @@ def dense_index(
     Args:
         passages: A memory store, its deleted passages left out, or a corpus. `title: text` is
             embedded.
-        embedder: Embeds passages and questions.
+        embedder: Embeds passages and questions, a `TextEmbedder` of ours or KerasHub's.
         path: Local path or URL to keep the vectors at. By default `{store.path}.dense` beside a
             store, and for a corpus they are not kept.
         index: `"exact"`, or an index of FAISS such as `"HNSW32"`: see `FaissIndex.build`.
@@ -219,7 +219,7 @@ def _embed(
             stop = start + len(chunk)
             if start in missing:
                 texts = [passage.content for passage in chunk]
-                vectors[start:stop] = encode(texts, shown.advance)
+                vectors[start:stop] = encode.passages(texts, shown.advance)
             else:
                 shown.advance(len(chunk), computed=False)
             start = stop

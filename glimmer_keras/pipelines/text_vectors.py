@@ -2,9 +2,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import keras
+import keras_hub
 import numpy as np
 
-from glimmer_keras.models import TextEmbedder, embedder_fingerprint
+from glimmer_keras.models import embedder_fingerprint
 from glimmer_keras.pipelines.length_batches import (
     TOKENS_PER_BATCH,
     check_tokens_per_batch,
@@ -16,8 +17,12 @@ from glimmer_keras.pipelines.length_batches import (
 class TextVectors:
     """Computes the vectors of texts, questions or passages, little of it padding.
 
+    Texts are questions, and get the embedder's `query_prompt`; those of `passages` get its
+    `passage_prompt`.
+
     Args:
-        embedder: An embedder with a preprocessor, to whose `sequence_length` texts are cut.
+        embedder: A `TextEmbedder`, or KerasHub's, with a preprocessor, to whose `sequence_length`
+            texts are cut.
         tokens_per_batch: Tokens that go through it together, padding among them.
 
     Example:
@@ -25,24 +30,37 @@ class TextVectors:
         retriever = DenseRetriever.load(path, encode, encoder_fingerprint=encode.fingerprint)
     """
 
-    def __init__(self, embedder: TextEmbedder, tokens_per_batch: int = TOKENS_PER_BATCH) -> None:
+    def __init__(
+        self, embedder: keras_hub.models.TextEmbedder, tokens_per_batch: int = TOKENS_PER_BATCH
+    ) -> None:
         if embedder.preprocessor is None:
             raise ValueError("`embedder` must have a preprocessor. Received: preprocessor=None")
-        self.dim: int = embedder.dim
+        self.dim: int = embedder.output_shape[-1]
         self.fingerprint: str = embedder_fingerprint(embedder)
         self.tokens_per_batch = check_tokens_per_batch(tokens_per_batch)
         self._preprocessor = embedder.preprocessor
         self._embed = _compiled_embedder(embedder)
+        self._query_prompt: str = getattr(embedder, "query_prompt", "")
+        self._passage_prompt: str = getattr(embedder, "passage_prompt", "")
 
-    def __call__(
+    def __call__(self, questions: Sequence[str]) -> np.ndarray:
+        """Compute float32 vectors `(questions, dim)`."""
+        return self._compute([self._query_prompt + question for question in questions])
+
+    def passages(
         self, texts: Sequence[str], after_batch: Callable[[int], None] = lambda rows: None
     ) -> np.ndarray:
-        """Compute float32 vectors `(texts, dim)`.
+        """Compute float32 vectors `(texts, dim)` of passages.
 
         Args:
             texts: Any number of strings.
             after_batch: Called with the number of texts of a batch when it is computed.
         """
+        return self._compute([self._passage_prompt + text for text in texts], after_batch)
+
+    def _compute(
+        self, texts: Sequence[str], after_batch: Callable[[int], None] = lambda rows: None
+    ) -> np.ndarray:
         vectors = np.zeros((len(texts), self.dim), "float32")
         if not len(texts):
             return vectors
@@ -60,10 +78,12 @@ class TextVectors:
 
 
 @lru_cache(maxsize=1)
-def _compiled_embedder(embedder: TextEmbedder) -> Callable:
+def _compiled_embedder(embedder: keras_hub.models.TextEmbedder) -> Callable:
     """Compile an embedder; kept for the last one, so that the next index does not compile again."""
+    more = {"segment_ids"} & set(embedder.input)
 
     def embed(ids, mask):
-        return embedder({"token_ids": ids, "padding_mask": mask}, training=False)
+        zeros = {name: keras.ops.zeros_like(ids) for name in more}
+        return embedder({"token_ids": ids, "padding_mask": mask, **zeros}, training=False)
 
     return compiled(embed, embedder.variables, (None, None))

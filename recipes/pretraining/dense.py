@@ -11,7 +11,7 @@ passages, those of the dev questions among them; dev questions are not looked at
 encoder as a preset, the vectors, and report.json; stopped, the same command goes on. The values
 below take ten minutes on 2 cores. Without --layers the encoder has none: a vector is the mean of a
 text's word embeddings, which is what can be learned in that time. Published encoders are loaded by
-`TextEmbedder.from_gtr`.
+`TextEmbedder.from_hugging_face`.
 """
 
 import json

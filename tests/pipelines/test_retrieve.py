@@ -98,7 +98,7 @@ def test_a_passage_is_found_by_its_own_text(corpus, embedder, index, tmp_path):
 def test_interrupted_embedding_goes_on(corpus, embedder, tmp_path, monkeypatch, files):
     monkeypatch.setattr("glimmer_keras.retrieval.vector_store.CHUNK", 1)  # three chunks
     dense_index(corpus, embedder, tmp_path / "whole")
-    call, embedded = TextVectors.__call__, []
+    call, embedded = TextVectors.passages, []
 
     def counted(self, texts, after_batch):
         if len(embedded) == 2:
@@ -107,7 +107,7 @@ def test_interrupted_embedding_goes_on(corpus, embedder, tmp_path, monkeypatch, 
         embedded.extend(texts)
         return call(self, texts, after_batch)
 
-    monkeypatch.setattr(TextVectors, "__call__", counted)
+    monkeypatch.setattr(TextVectors, "passages", counted)
     with pytest.raises(KeyboardInterrupt):
         dense_index(corpus, embedder, tmp_path / "parts")
     dense_index(corpus, embedder, tmp_path / "parts")
