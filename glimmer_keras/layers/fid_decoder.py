@@ -27,6 +27,7 @@ class FiDDecoder(keras.layers.Layer):
         dropout: float. On embeddings, attention weights, after each half block and at the end.
         epsilon: float. Of the normalisations.
         position_bias_stddev: float or `None`. See `RelativePositionBias`.
+        num_buckets, max_distance: int. See `RelativePositionBias`.
         cross_attention_key_value_heads: int that divides `num_heads`, or `None` for `num_heads`.
             Heads of keys and values in cross-attention, each shared by a group of query heads:
             fewer is grouped-query attention, 1 multi-query attention.
@@ -64,6 +65,8 @@ class FiDDecoder(keras.layers.Layer):
         dropout=0.0,
         epsilon=1e-6,
         position_bias_stddev=None,
+        num_buckets=32,
+        max_distance=128,
         cross_attention_key_value_heads=None,
         cross_attention_every=1,
         **kwargs,
@@ -79,6 +82,8 @@ class FiDDecoder(keras.layers.Layer):
         self.dropout = dropout
         self.epsilon = epsilon
         self.position_bias_stddev = position_bias_stddev
+        self.num_buckets = num_buckets
+        self.max_distance = max_distance
         self.cross_attention_key_value_heads = check_key_value_heads(
             cross_attention_key_value_heads, num_heads, "cross_attention_key_value_heads"
         )
@@ -88,6 +93,8 @@ class FiDDecoder(keras.layers.Layer):
         self.position_bias = RelativePositionBias(
             num_heads,
             bidirectional=False,
+            num_buckets=num_buckets,
+            max_distance=max_distance,
             stddev=position_bias_stddev,
             dtype=dtype,
             name="position_bias",
@@ -272,6 +279,8 @@ class FiDDecoder(keras.layers.Layer):
             "dropout": self.dropout,
             "epsilon": self.epsilon,
             "position_bias_stddev": self.position_bias_stddev,
+            "num_buckets": self.num_buckets,
+            "max_distance": self.max_distance,
             "cross_attention_key_value_heads": self.cross_attention_key_value_heads,
             "cross_attention_every": self.cross_attention_every,
         }

@@ -26,6 +26,7 @@ class MemoryEncoder(EncoderStack):
         epsilon: float. Of the normalisations.
         block: string. `"t5"`, or `"bert"`: layers normalised after, with biases.
         position_bias_stddev: float or `None`. See `RelativePositionBias`.
+        num_buckets, max_distance: int. See `RelativePositionBias`.
         num_positions: int or `None`. As many positions, the most that a text may have, are added to
             the embeddings, and these normalised, as BERT does.
 
@@ -47,7 +48,15 @@ class MemoryEncoder(EncoderStack):
     ```
     """
 
-    def __init__(self, *args, position_bias_stddev=None, num_positions=None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        position_bias_stddev=None,
+        num_buckets=32,
+        max_distance=128,
+        num_positions=None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.num_positions = num_positions
         if num_positions is not None:
@@ -55,10 +64,14 @@ class MemoryEncoder(EncoderStack):
                 epsilon=self.epsilon, dtype=self.dtype_policy, name="embedding_norm"
             )
         self.position_bias_stddev = position_bias_stddev
+        self.num_buckets = num_buckets
+        self.max_distance = max_distance
         self.embedding_dropout = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         if self.num_layers:
             self.position_bias = RelativePositionBias(
                 self.num_heads,
+                num_buckets=num_buckets,
+                max_distance=max_distance,
                 stddev=position_bias_stddev,
                 dtype=self.dtype_policy,
                 name="position_bias",
@@ -87,6 +100,8 @@ class MemoryEncoder(EncoderStack):
         return {
             **super().get_config(),
             "position_bias_stddev": self.position_bias_stddev,
+            "num_buckets": self.num_buckets,
+            "max_distance": self.max_distance,
             "num_positions": self.num_positions,
         }
 

@@ -40,6 +40,13 @@ class RelativePositionBias(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        exact = num_buckets // (4 if bidirectional else 2)
+        if exact < 1 or max_distance <= exact:
+            raise ValueError(
+                f"`num_buckets` must be at least {4 if bidirectional else 2}, and `max_distance` "
+                f"more than the {exact} distances that have a bucket each. "
+                f"Received: num_buckets={num_buckets}, max_distance={max_distance}"
+            )
         self.num_heads = num_heads
         self.bidirectional = bidirectional
         self.num_buckets = num_buckets

@@ -36,6 +36,9 @@ def memory_fingerprint(glimmer):
         "gated": encoder.gated,
         "epsilon": encoder.epsilon,
     }
+    buckets = encoder.num_buckets, encoder.max_distance
+    if buckets != (32, 128):  # T5's, of which stores there are say nothing
+        settings["buckets"] = buckets
     weights = (glimmer.backbone.token_embedding.embeddings, *merged_weights(encoder))
     return {
         "memory_encoder": _digest(settings, weights),

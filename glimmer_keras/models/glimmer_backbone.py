@@ -31,6 +31,7 @@ SETTINGS = (
     "train_memory",
     *("dropout", "use_gated_activation", "layer_norm_epsilon", "tie_embedding_weights"),
     *("position_bias_stddev", "cross_attention_key_value_heads", "cross_attention_every"),
+    *("relative_attention_num_buckets", "relative_attention_max_distance"),
 )
 
 
@@ -71,6 +72,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             multi-query attention (section 3.3).
         cross_attention_every: int. With `n`, only decoder layers `n - 1`, `2 n - 1`, ..., counted
             from 0, have cross-attention (layer sparsity, section 3.3).
+        relative_attention_num_buckets, relative_attention_max_distance: int. Of distances between
+            tokens, as T5 has them; see `RelativePositionBias`.
         dtype: string or `keras.DTypePolicy`.
 
     Inputs, a dictionary:
@@ -127,6 +130,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         position_bias_stddev=None,
         cross_attention_key_value_heads=None,
         cross_attention_every=1,
+        relative_attention_num_buckets=32,
+        relative_attention_max_distance=128,
         dtype=None,
         **kwargs,
     ):
@@ -164,14 +169,22 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             dtype=dtype,
             name="token_embedding",
         )
-        memory = {"position_bias_stddev": position_bias_stddev, **block}
+        buckets = {
+            "num_buckets": relative_attention_num_buckets,
+            "max_distance": relative_attention_max_distance,
+        }
+        memory = {"position_bias_stddev": position_bias_stddev, **buckets, **block}
         self.memory_encoder = MemoryEncoder(split.memory, name="memory_encoder", **memory)
         self.question_encoder = self.memory_encoder
         if question_encoder == "separate":
             self.question_encoder = MemoryEncoder(split.memory, name="question_encoder", **memory)
         self.join_question = JoinQuestion(dtype=dtype, name="join_question")
         self.live_position_bias = RelativePositionBias(
-            num_heads, stddev=position_bias_stddev, dtype=dtype, name="live_position_bias"
+            num_heads,
+            stddev=position_bias_stddev,
+            dtype=dtype,
+            name="live_position_bias",
+            **buckets,
         )
         if reranks:
             self.stage_a = LiveEncoderStage(split.stage_a, name="stage_a", **block)
@@ -194,6 +207,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             cross_attention_key_value_heads=cross_attention_key_value_heads,
             cross_attention_every=cross_attention_every,
             name="decoder",
+            **buckets,
             **block,
         )
         if not train_memory:

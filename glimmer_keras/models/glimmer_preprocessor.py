@@ -18,7 +18,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
     for the passage's ends the joined [question; passage], as in FiD. Truncation never drops an
     end token, and outside of `tf.data` the number of truncated texts is logged. An empty
     passage is a missing one: padding only. The decoder input is the answer moved one place to
-    the right behind T5's start token, which is the padding token.
+    the right behind the start token, T5's being the padding token.
 
     Args:
         tokenizer: a `keras_hub.models.T5Tokenizer`.
@@ -27,6 +27,8 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         answer_length: int. Tokens, the end token among them.
         num_passages: int or `None`. `k`: rows are cut or filled up with missing passages.
             `None` takes the number in the batch.
+        start_token_id: int, with which the decoder starts, or `None` for the padding token, as in
+            T5.
 
     Call arguments:
         x: dictionary of `"questions"`, strings `(batch,)`; `"passages"`, strings
@@ -50,6 +52,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         passage_length=304,
         answer_length=32,
         num_passages=None,
+        start_token_id=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -67,6 +70,13 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         self.passage_length = passage_length
         self.answer_length = answer_length
         self.num_passages = num_passages
+        self._start_token_id = start_token_id
+
+    @property
+    def start_token_id(self):
+        """With which the decoder starts."""
+        start = self._start_token_id
+        return self.tokenizer.pad_token_id if start is None else start
 
     def build(self, input_shape=None):
         self.built = True
@@ -83,10 +93,10 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
                 self.tokenizer.set_proto(self.tokenizer.proto)
         self.check_answers(x["answers"])
         answers, answer_mask = self.pack(x["answers"], self.answer_length, "answers")
-        start = tf.fill(tf.shape(answers[:, :1]), self.tokenizer.pad_token_id)
+        start = tf.fill(tf.shape(answers[:, :1]), self.start_token_id)
         inputs = self._inputs(x)
         inputs["decoder_token_ids"] = tf.where(
-            answer_mask, tf.concat([start, answers[:, :-1]], axis=1), start
+            answer_mask, tf.concat([start, answers[:, :-1]], axis=1), self.tokenizer.pad_token_id
         )
         inputs["decoder_padding_mask"] = answer_mask
         weights = tf.cast(answer_mask, "float32")
@@ -111,13 +121,15 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         # One place more than the answer: the first holds the start token.
         shape = (len(inputs["question_token_ids"]), (sequence_length or self.answer_length) + 1)
         inputs["decoder_token_ids"] = np.full(shape, self.tokenizer.pad_token_id, "int32")
+        inputs["decoder_token_ids"][:, 0] = self.start_token_id
         inputs["decoder_padding_mask"] = np.broadcast_to(np.arange(shape[1]) == 0, shape)
         return inputs
 
     def generate_postprocess(self, x):
         """Answers as strings, beside the other outputs of `generate` as they are."""
-        token_ids = keras.ops.convert_to_numpy(x["decoder_token_ids"])
-        mask = keras.ops.convert_to_numpy(x["decoder_padding_mask"])
+        # Behind the start token.
+        token_ids = keras.ops.convert_to_numpy(x["decoder_token_ids"])[:, 1:]
+        mask = keras.ops.convert_to_numpy(x["decoder_padding_mask"])[:, 1:]
         special = set(self.tokenizer.special_token_ids)
         rows = [
             [int(token) for token, real in zip(*row, strict=True) if real and token not in special]
@@ -144,6 +156,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
             "passage_length": self.passage_length,
             "answer_length": self.answer_length,
             "num_passages": self.num_passages,
+            "start_token_id": self._start_token_id,
         }
 
     def _inputs(self, x):

@@ -14,6 +14,7 @@ from glimmer_keras.models.hugging_face_directory import (
     CONFIG,
     SETTINGS,
     TOKENIZER,
+    TOKENIZER_JSON,
     load_tokenizer,
     local_directory,
 )
@@ -22,12 +23,17 @@ from glimmer_keras.models.t5_checkpoint import ACTIVATIONS, POSITIONS, SIZES
 from glimmer_keras.models.t5_names import is_transposed, named_weights
 from glimmer_keras.models.t5_weights import why_no_t5
 from glimmer_keras.models.tensor_files import TensorFiles, free, load, read_json, write_tensors
+from glimmer_keras.models.tokenizer_json import END, PAD, UNKNOWN, to_tokenizer_json
 from glimmer_keras.utils.files import new_folder
 from glimmer_keras.utils.manifest import read_manifest, write_manifest
 
 VERSION = 1
 GLIMMER = "glimmer"
-PREPROCESSOR = ("question_length", "passage_length", "answer_length", "num_passages")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+PREPROCESSOR = (
+    *("question_length", "passage_length", "answer_length", "num_passages"),
+    "start_token_id",
+)
 
 
 def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
@@ -49,7 +55,9 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
     backbone = glimmer.backbone
     is_t5 = why_no_t5(backbone) is None
     config = (
-        _t5_config(backbone) if is_t5 else {"model_type": GLIMMER, "architectures": ["Glimmer"]}
+        _t5_config(backbone, glimmer.preprocessor)
+        if is_t5
+        else {"model_type": GLIMMER, "architectures": ["Glimmer"]}
     )
     settings: dict[str, Any] = {"backbone": backbone.get_config()}
     weights = dict(named_weights(backbone, apart=True))
@@ -70,7 +78,7 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
             settings["preprocessor"] = {
                 name: getattr(glimmer.preprocessor, name) for name in PREPROCESSOR
             }
-            (new / TOKENIZER).write_bytes(glimmer.preprocessor.tokenizer.proto)
+            _write_tokenizer(new, glimmer.preprocessor.tokenizer.proto)
         (new / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         write_manifest(new, settings, VERSION, SETTINGS)
         for tensors in new.glob("*.safetensors"):
@@ -126,7 +134,19 @@ def from_hugging_face(
     return cls(backbone, preprocessor)
 
 
-def _t5_config(backbone):
+def _write_tokenizer(directory, proto):
+    """Write a vocabulary for this package, and for `transformers.AutoTokenizer`."""
+    (directory / TOKENIZER).write_bytes(proto)
+    settings = {
+        "tokenizer_class": "T5Tokenizer",
+        "extra_ids": 0,
+        **{"eos_token": END, "pad_token": PAD, "unk_token": UNKNOWN},
+    }
+    (directory / TOKENIZER_JSON).write_text(to_tokenizer_json(proto), encoding="utf-8")
+    (directory / TOKENIZER_CONFIG).write_text(json.dumps(settings, indent=1) + "\n")
+
+
+def _t5_config(backbone, preprocessor):
     """The `config.json` of a T5."""
     names = {ours: theirs for theirs, ours in ACTIVATIONS.items()}
     activation = serialize_activation(backbone.activation)
@@ -144,7 +164,7 @@ def _t5_config(backbone):
         "vocab_size": backbone.vocabulary_size,
         **{theirs: getattr(backbone, ours) for ours, theirs in SIZES.items()},
         "num_decoder_layers": backbone.decoder.num_layers,
-        **POSITIONS,
+        **{name: getattr(backbone, name) for name in POSITIONS},
         "feed_forward_proj": proj,
         "dense_act_fn": act,
         "is_gated_act": backbone.use_gated_activation,
@@ -154,6 +174,6 @@ def _t5_config(backbone):
         "is_encoder_decoder": True,
         "pad_token_id": 0,
         "eos_token_id": 1,
-        "decoder_start_token_id": 0,
+        "decoder_start_token_id": preprocessor.start_token_id if preprocessor else 0,
         "torch_dtype": backbone.dtype_policy.variable_dtype,
     }

@@ -5,14 +5,20 @@ from typing import Any
 import keras_hub
 
 from glimmer_keras.models.tensor_files import read_json
+from glimmer_keras.models.tokenizer_json import from_tokenizer_json
 
 logger = logging.getLogger("glimmer_keras")
 
 CONFIG = "config.json"
 SETTINGS = "glimmer.json"
 TOKENIZER = "spiece.model"
+TOKENIZER_JSON = "tokenizer.json"
+GENERATION = "generation_config.json"
 HUB = "hf://"
-READ = (CONFIG, SETTINGS, TOKENIZER, "*.safetensors", "*.safetensors.index.json")
+READ = (
+    *(CONFIG, SETTINGS, TOKENIZER, TOKENIZER_JSON, GENERATION),
+    *("*.safetensors", "*.safetensors.index.json"),
+)
 
 
 def is_hugging_face(path: str) -> bool:
@@ -34,14 +40,27 @@ def local_directory(path: str) -> Path:
 def load_tokenizer(directory: Path, vocabulary_size: int) -> Any:
     """The directory's `keras_hub.models.T5Tokenizer`, or `None` without one.
 
+    It is `spiece.model`, or made of `tokenizer.json`, which alone transformers 5 writes.
+
     Raises:
-        ValueError: If it has more pieces than `vocabulary_size`.
+        ValueError: If it has more pieces than `vocabulary_size`, or is no such model.
     """
     path = directory / TOKENIZER
-    if not path.is_file():
-        logger.warning("%s has no %s: without `preprocessor`, no texts", directory, TOKENIZER)
-        return None
-    tokenizer = keras_hub.models.T5Tokenizer(path.read_bytes())
+    if path.is_file():
+        proto = path.read_bytes()
+    else:
+        path = directory / TOKENIZER_JSON
+        if not path.is_file():
+            logger.warning(
+                "%s has no %s and no %s: without `preprocessor`, no texts",
+                *(directory, TOKENIZER, TOKENIZER_JSON),
+            )
+            return None
+        try:
+            proto = from_tokenizer_json(path.read_text(encoding="utf-8"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} must be of SentencePiece's Unigram: {error}") from error
+    tokenizer = keras_hub.models.T5Tokenizer(proto)
     if tokenizer.vocabulary_size() > vocabulary_size:
         raise ValueError(
             f"{path} must have at most the {vocabulary_size} pieces that the token embedding has. "

@@ -5,6 +5,7 @@ import numpy as np
 
 from glimmer_keras.models.hugging_face_directory import (
     CONFIG,
+    GENERATION,
     HUB,
     load_tokenizer,
     local_directory,
@@ -23,6 +24,7 @@ SIZES = {
 }
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_approximate", "silu": "silu"}
 POSITIONS = {"relative_attention_num_buckets": 32, "relative_attention_max_distance": 128}
+START = "decoder_start_token_id"
 
 
 class T5Checkpoint:
@@ -41,7 +43,7 @@ class T5Checkpoint:
 
     def __init__(self, path: str) -> None:
         self.directory = local_directory(path)
-        config = read_json(self.directory / CONFIG)
+        self._config = config = read_json(self.directory / CONFIG)
         _check_config(self.directory, config)
         if not any(self.directory.glob("*.safetensors*")):
             source = path.removeprefix(HUB)
@@ -64,6 +66,7 @@ class T5Checkpoint:
         self.sizes = {
             "vocabulary_size": self._files.shapes[self._embedding][0],
             **{ours: config[theirs] for ours, theirs in SIZES.items()},
+            **{name: config.get(name, value) for name, value in POSITIONS.items()},
             "num_decoder_layers": None if decoder in (None, config["num_layers"]) else decoder,
             "activation": activation,
             "use_gated_activation": gated,
@@ -71,8 +74,15 @@ class T5Checkpoint:
             "tie_embedding_weights": self._scaled and not self._has_head,
         }
 
+    @property
+    def start_token_id(self) -> int | None:
+        """With what the decoder starts, if the configuration tells."""
+        file = self.directory / GENERATION
+        settings = (self._config, read_json(file) if file.is_file() else {})
+        return next((s[START] for s in settings if s.get(START) is not None), None)
+
     def tokenizer(self) -> Any:
-        """A `keras_hub.models.T5Tokenizer`, or `None` without a `spiece.model`."""
+        """A `keras_hub.models.T5Tokenizer`, or `None` without a vocabulary."""
         return load_tokenizer(self.directory, self.sizes["vocabulary_size"])
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -114,11 +124,6 @@ def _check_config(directory, config):
     absent = [name for name in SIZES.values() if not isinstance(config.get(name), int)]
     if absent:
         raise ValueError(f"{directory / CONFIG} must have the integers {absent}")
-    for name, value in POSITIONS.items():
-        if config.get(name, value) != value:
-            raise ValueError(
-                f"{directory}: `{name}` must be {value}. Received: {name}={config[name]}"
-            )
 
 
 def _feed_forward(config):

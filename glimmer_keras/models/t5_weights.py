@@ -11,7 +11,7 @@ from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.hugging_face_directory import is_hugging_face
 from glimmer_keras.models.presets import preset_path
 from glimmer_keras.models.sizes import system_arguments
-from glimmer_keras.models.t5_checkpoint import T5Checkpoint
+from glimmer_keras.models.t5_checkpoint import POSITIONS, T5Checkpoint
 from glimmer_keras.models.t5_names import keras_hub_weights, named_weights
 from glimmer_keras.models.tensor_files import assemble, free, load
 
@@ -35,8 +35,8 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
             `dtype` of the model.
         system: string. `"fid"`, `"lumen"` or `"glimmer"`.
         preprocessor: a `GlimmerPreprocessor`. From a preset or a directory, one with the
-            tokenizer there is made if `None`; without a tokenizer (`spiece.model`) the model has
-            none, and takes token ids.
+            tokenizer there is made if `None`; without one (`spiece.model`, or `tokenizer.json`
+            of SentencePiece's Unigram) the model has none, and takes token ids.
         load_weights: bool. `False` takes the sizes from `t5` and fresh weights.
         **overrides: arguments of `GlimmerBackbone`, such as `live_proportion`.
 
@@ -52,7 +52,8 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     if isinstance(t5, str | os.PathLike):
         t5, tokenizer = _open(os.fspath(t5), load_weights, tokenizer=preprocessor is None)
         if tokenizer is not None:
-            preprocessor = cls.preprocessor_cls(tokenizer)
+            start = t5.start_token_id if isinstance(t5, T5Checkpoint) else None
+            preprocessor = cls.preprocessor_cls(tokenizer, start_token_id=start)
     if isinstance(t5, T5Checkpoint):
         sizes = t5.sizes
     elif isinstance(t5, keras_hub.models.T5Backbone):
@@ -124,6 +125,11 @@ def to_t5(backbone):
         raise ValueError(
             "`backbone` must have as many decoder layers as encoder layers, as KerasHub's T5 has. "
             f"Received: {backbone.decoder.num_layers} and {backbone.num_layers}"
+        )
+    if any(getattr(backbone, name) != value for name, value in POSITIONS.items()):
+        raise ValueError(
+            f"`backbone` must have KerasHub's buckets of positions, {POSITIONS}. Received: "
+            f"{[getattr(backbone, name) for name in POSITIONS]}"
         )
     names = (
         "vocabulary_size",

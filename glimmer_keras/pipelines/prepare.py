@@ -116,5 +116,5 @@ def token_spec(preprocessor: GlimmerPreprocessor) -> TokenSpec:
         vocabulary_size=tokenizer.vocabulary_size(),
         pad_id=tokenizer.pad_token_id,
         end_id=tokenizer.end_token_id,
-        start_id=tokenizer.pad_token_id,
+        start_id=preprocessor.start_token_id,
     )

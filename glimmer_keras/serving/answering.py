@@ -19,6 +19,7 @@ def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
     for its outputs.
     """
     backbone, tokenizer = glimmer.backbone, glimmer.preprocessor.tokenizer
+    start = glimmer.preprocessor.start_token_id
     sampler = keras_hub.samplers.GreedySampler()
     if settings.beam_size is not None:
         sampler = keras_hub.samplers.BeamSampler(settings.beam_size)
@@ -27,7 +28,7 @@ def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
     def answer(question, question_mask, memory, memory_mask, prior=None):
         shape = tf.shape(question)[0], settings.answer_length + 1
         inputs = _inputs(question, question_mask, memory, memory_mask, prior) | {
-            "decoder_token_ids": tf.fill(shape, tokenizer.pad_token_id),
+            "decoder_token_ids": tf.fill(shape, start),
             "decoder_padding_mask": tf.broadcast_to(tf.range(shape[1]) == 0, shape),
         }
         outputs = backbone.read(inputs)

@@ -120,6 +120,9 @@ def test_texts_are_answered_as_before(make_glimmer, tmp_path):
     again = gk.Glimmer.from_hugging_face(tmp_path / "new", preprocessor=given)
     assert again.preprocessor is given
     (tmp_path / "new/spiece.model").unlink()
+    again = gk.Glimmer.from_hugging_face(tmp_path / "new").preprocessor.tokenizer
+    assert again.get_vocabulary() == reader.preprocessor.tokenizer.get_vocabulary()
+    (tmp_path / "new/tokenizer.json").unlink()
     assert gk.Glimmer.from_hugging_face(tmp_path / "new").preprocessor is None
 
 

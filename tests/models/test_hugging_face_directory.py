@@ -25,8 +25,8 @@ def test_an_address_is_downloaded(t5, write_t5, monkeypatch):
     np.testing.assert_array_equal(
         np.asarray(loaded.token_embedding.embeddings), np.asarray(t5.token_embedding.embeddings)
     )
-    patterns = ["config.json", "glimmer.json", "spiece.model"]
-    patterns += ["*.safetensors", "*.safetensors.index.json"]
+    patterns = ["config.json", "glimmer.json", "spiece.model", "tokenizer.json"]
+    patterns += ["generation_config.json", "*.safetensors", "*.safetensors.index.json"]
     assert asked == [("some/t5", "config.json"), ("some/t5", patterns)]
 
 

@@ -9,7 +9,8 @@ from safetensors.numpy import load_file, save_file
 import glimmer_keras as gk
 from glimmer_keras.models import tensor_files
 from glimmer_keras.models.t5_checkpoint import T5Checkpoint
-from glimmer_keras.models.t5_weights import copy_t5_weights, quiet_masks
+from glimmer_keras.models.t5_weights import copy_t5_weights, quiet_masks, to_t5
+from glimmer_keras.models.tokenizer_json import to_tokenizer_json
 from tests import read
 from tests.models.conftest import GLIMMER
 
@@ -156,7 +157,7 @@ def test_the_tokenizer_comes_along(t5, write_t5, tokenizer, caplog):
     path = write_t5(t5)
     with caplog.at_level(logging.WARNING, "glimmer_keras"):
         assert gk.Glimmer.from_t5(path, "fid", load_weights=False).preprocessor is None
-    assert "has no spiece.model" in caplog.text
+    assert "has no spiece.model and no tokenizer.json" in caplog.text
     caplog.clear()
     given = gk.GlimmerPreprocessor(tokenizer, passage_length=9)
     loaded = gk.Glimmer.from_t5(path, "fid", given, load_weights=False)
@@ -164,7 +165,49 @@ def test_the_tokenizer_comes_along(t5, write_t5, tokenizer, caplog):
     (path / "spiece.model").write_bytes(tokenizer.proto)
     loaded = gk.Glimmer.from_t5(path, "fid", load_weights=False)
     assert loaded.preprocessor.tokenizer.proto == tokenizer.proto
+    assert loaded.preprocessor.start_token_id == 0
     assert caplog.text == ""
+
+
+def test_of_transformers_5_there_is_tokenizer_json_alone(t5, write_t5, tokenizer):
+    path = write_t5(t5, decoder_start_token_id=5)
+    (path / "tokenizer.json").write_text(to_tokenizer_json(tokenizer.proto))
+    loaded = gk.Glimmer.from_t5(path, "fid", load_weights=False).preprocessor
+    text = ["who wrote fidelio"]
+    assert loaded.tokenizer(text) == tokenizer(text)
+    answers = {"questions": text, "passages": [text], "answers": text}
+    decoder = loaded(answers)[0]["decoder_token_ids"]
+    assert decoder[0, :3].tolist() == [5, *tokenizer(text)[0][:2]]
+    assert loaded.generate_preprocess(answers)["decoder_token_ids"][0, :2].tolist() == [5, 0]
+    (path / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": {}}}')
+    with pytest.raises(ValueError, match="tokenizer.json must be of SentencePiece.* BPE"):
+        gk.Glimmer.from_t5(path, "fid", load_weights=False)
+
+
+def test_generation_config_tells_the_start_where_config_does_not(t5, write_t5):
+    path = write_t5(t5)
+    assert T5Checkpoint(str(path)).start_token_id is None
+    (path / "generation_config.json").write_text('{"decoder_start_token_id": 7}')
+    assert T5Checkpoint(str(path)).start_token_id == 7
+
+
+def test_buckets_of_positions(t5, write_t5, tmp_path):
+    table = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+    names = {"relative_attention_num_buckets": 16, "relative_attention_max_distance": 64}
+    path = write_t5(
+        t5, change=lambda w: {k: v[:16] if k.endswith(table) else v for k, v in w.items()}, **names
+    )
+    loaded = gk.Glimmer.from_t5(path, "lumen")
+    backbone = loaded.backbone
+    stages = (backbone.memory_encoder.position_bias, backbone.decoder.position_bias)
+    for bias in (*stages, backbone.live_position_bias):
+        assert (bias.num_buckets, bias.max_distance) == (16, 64)
+    with pytest.raises(ValueError, match=r"KerasHub's buckets of positions.*\[16, 64\]"):
+        to_t5(backbone)
+    loaded.export_to_transformers(tmp_path / "new")
+    config = json.loads((tmp_path / "new" / "config.json").read_text())
+    assert {name: config[name] for name in names} == names
+    same_weights(gk.Glimmer.from_hugging_face(tmp_path / "new").backbone, backbone)
 
 
 def test_a_tokenizer_of_another_model_is_refused(t5_1_0, write_t5, tokenizer):
@@ -183,8 +226,8 @@ def test_a_tokenizer_of_another_model_is_refused(t5_1_0, write_t5, tokenizer):
         ({"model_type": "umt5"}, "`model_type` must be one of .*Received: model_type='umt5'"),
         ({"model_type": "glimmer"}, "holds a Glimmer: load it with `Glimmer.from_hugging_face`"),
         ({"d_kv": None, "d_ff": "16"}, "must have the integers .*'d_ff', 'd_kv'"),
-        ({"relative_attention_num_buckets": 16}, "_num_buckets` must be 32. Received: .*=16"),
-        ({"relative_attention_max_distance": 64}, "_max_distance` must be 128. Received: .*=64"),
+        ({"relative_attention_num_buckets": 16}, r"bias.weight of shape \(32, 2\), not \(16, 2\)"),
+        ({"relative_attention_max_distance": 8}, "more than the 8 .* max_distance=8"),
         ({"dense_act_fn": "tanh"}, "`feed_forward_proj` must be one of .*dense_act_fn='tanh'"),
         ({"feed_forward_proj": "glu-gelu"}, "with or without 'gated-' .*Received: .*'glu-gelu'"),
         ({"num_heads": 4}, r"q.weight of shape \(8, 8\), not \(16, 8\)"),
