@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from glimmer_keras.cli.arguments import (
     add_retriever_arguments,
     check_retriever,
     retriever_of,
+    share,
 )
 from glimmer_keras.cli.start_keras import start_keras
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from glimmer_keras.data import Corpus, Task
-    from glimmer_keras.pipelines import Answer
+    from glimmer_keras.pipelines import Answer, RankedPassage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", help="file of KILT predictions for --input")
     parser.add_argument("--batch-size", type=int, default=8, help="questions of --input at once")
     parser.add_argument("--cache-mb", type=int, default=256, help="memory kept once it was read")
+    parser.add_argument(
+        "--min-confidence", type=share, default=0.0, help="answers with less are left empty (0)"
+    )
     parser.add_argument("--json", action="store_true", help="print answers as JSON lines")
 
 
@@ -83,12 +87,14 @@ def run(args: argparse.Namespace) -> int:
         corpus=corpus,
         num_passages=args.num_passages,
         batch_size=args.batch_size,
+        min_confidence=args.min_confidence,
     )
     if task:
         settings = {
             "preset": args.preset,
             "written": weights_time(args.preset),
             "num_passages": reader.num_passages,
+            "min_confidence": args.min_confidence,
         }
         chosen_from = None
         if index is not None:
@@ -146,11 +152,21 @@ def typed_questions() -> Iterator[str]:
 
 def show(answer: Answer, as_json: bool, time_taken: str = "") -> None:
     if as_json:
-        print(json.dumps(asdict(answer), ensure_ascii=False), flush=True)
+        print(json.dumps(answer.to_dict(), ensure_ascii=False), flush=True)
     else:
         from rich.console import Console
 
         Console().print(answer_table(answer, f"{time_taken}* was read"))
+
+
+def marked(passage: RankedPassage) -> str:
+    """Give a passage in rich's markup, the sentence with the answer in bold."""
+    from rich.markup import escape
+
+    before, sentence, after = passage.content.partition(passage.sentence or passage.content)
+    if not passage.sentence:
+        return escape(sentence)
+    return f"{escape(before)}[bold]{escape(sentence)}[/bold]{escape(after)}"
 
 
 def answer_table(answer: Answer, caption: str) -> Table:
@@ -158,8 +174,9 @@ def answer_table(answer: Answer, caption: str) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
+    sure = "" if answer.confidence is None else f" ({100 * answer.confidence:.0f} % sure)"
     table = Table(
-        title=f"{escape(answer.question)}\n[bold]{escape(answer.text)}[/bold]",
+        title=f"{escape(answer.question)}\n[bold]{escape(answer.text)}[/bold]{sure}",
         caption=caption,
         title_justify="left",
     )
@@ -178,6 +195,6 @@ def answer_table(answer: Answer, caption: str) -> Table:
             str(passage.retrieval_rank),
             bm25,
             escape(passage.id),
-            escape(passage.content),
+            marked(passage),
         )
     return table

@@ -80,6 +80,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1. Received: {text}")
+    return number
+
+
 def port(text: str) -> int:
     """Read the number of a port; 0 is one that the system picks."""
     if not text.isdecimal() or int(text) > 65535:

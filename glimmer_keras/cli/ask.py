@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 
 from glimmer_keras.cli.answer import show, typed_questions
-from glimmer_keras.cli.arguments import positive
+from glimmer_keras.cli.arguments import positive, share
 from glimmer_keras.cli.start_keras import start_keras
 
 PRESET = "wikipedia_small"
@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default=PRESET, help="folder or name of a Glimmer preset")
     parser.add_argument(
         "-k", "--num-passages", type=positive, default=8, help="passages a question"
+    )
+    parser.add_argument(
+        "--min-confidence", type=share, default=0.0, help="answers with less are left empty (0)"
     )
     parser.add_argument("--json", action="store_true", help="print answers as JSON lines")
 
@@ -35,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         retriever=bm25_index(corpus),
         corpus=corpus,
         num_passages=min(args.num_passages, most),
+        min_confidence=args.min_confidence,
     )
     for question in typed_questions() if args.question is None else [args.question]:
         show(reader.answer(question), args.json)

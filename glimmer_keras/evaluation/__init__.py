@@ -3,6 +3,8 @@
 It answers through the pipelines and measures with `metrics`; it trains and serves nothing.
 """
 
+from glimmer_keras.evaluation.calibrate import Calibration as Calibration
+from glimmer_keras.evaluation.calibrate import calibrate as calibrate
 from glimmer_keras.evaluation.evaluate import evaluate as evaluate
 from glimmer_keras.evaluation.evaluate import score as score
 from glimmer_keras.evaluation.evaluate import score_table as score_table

@@ -7,6 +7,10 @@ from glimmer_keras.metrics.answers import accuracy as accuracy
 from glimmer_keras.metrics.answers import exact_match as exact_match
 from glimmer_keras.metrics.answers import f1 as f1
 from glimmer_keras.metrics.answers import normalize_answer as normalize_answer
+from glimmer_keras.metrics.calibration import (
+    expected_calibration_error as expected_calibration_error,
+)
+from glimmer_keras.metrics.calibration import fit_calibration as fit_calibration
 from glimmer_keras.metrics.kilt import kilt_scores as kilt_scores
 from glimmer_keras.metrics.retrieval import found_evidence_at as found_evidence_at
 from glimmer_keras.metrics.retrieval import precision_at as precision_at

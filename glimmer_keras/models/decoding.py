@@ -1,5 +1,6 @@
 from keras import ops
 
+from glimmer_keras.losses import answer_log_prob
 from glimmer_keras.models.inputs import answer_mask
 
 
@@ -51,3 +52,35 @@ def answer_from(glimmer, inputs, outputs, stop_token_ids=None, memory=None, samp
         if name in outputs:
             answer[name] = outputs[name]
     return answer
+
+
+def scored_answer_from(glimmer, inputs, outputs, stop_token_ids=None):
+    """Answer as `answer_from`, and tell how likely the answers are.
+
+    Returns:
+        What `answer_from` gives, `answer_lengths`, int32 `(batch,)`, tokens with the stop token,
+        and `log_probability`, float32 `(batch,)`, that of all of them.
+    """
+    backbone = glimmer.backbone
+    memory = backbone.decoder.project_memory(**backbone.decoder_memory(inputs, outputs))
+    answer = answer_from(glimmer, inputs, outputs, stop_token_ids, memory)
+    token_ids, mask = answer["decoder_token_ids"], answer["decoder_padding_mask"]
+    return {
+        **answer,
+        "answer_lengths": ops.sum(ops.cast(mask[:, 1:], "int32"), axis=1),
+        "log_probability": log_probability(glimmer, token_ids, mask, memory),
+    }
+
+
+def log_probability(glimmer, token_ids, mask, memory):
+    """The log-probability of answers behind their start tokens, float32 `(batch,)`.
+
+    Args:
+        token_ids: int `(batch, length)`, as `answer_from` gives them.
+        mask: bool `(batch, length)`.
+        memory: what `FiDDecoder.project_memory` gave.
+    """
+    backbone = glimmer.backbone
+    embeddings = backbone.token_embedding(token_ids[:, :-1])
+    states = backbone.decoder.decode(embeddings, mask[:, :-1], *memory)
+    return answer_log_prob(glimmer.logits(states), token_ids[:, 1:], mask[:, 1:], "sum")

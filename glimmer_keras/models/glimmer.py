@@ -7,7 +7,7 @@ from keras import ops
 from glimmer_keras.distribution.hosts import whole
 from glimmer_keras.distribution.replicas import logs_of_replica, mean_over_replicas, num_replicas
 from glimmer_keras.layers.normal import loaded_next
-from glimmer_keras.models.decoding import answer_from
+from glimmer_keras.models.decoding import answer_from, scored_answer_from
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
 from glimmer_keras.models.hugging_face import export_to_transformers, from_hugging_face
@@ -32,6 +32,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
     Args:
         backbone: a `GlimmerBackbone`.
         preprocessor: a `GlimmerPreprocessor`, or `None` to feed token ids.
+        calibration: two floats, as `metrics.fit_calibration` gives them: how the confidence of an
+            answer follows from its length-normalised probability. `(1, 0)` takes that as it is.
 
     Call arguments: the dictionary of `GlimmerBackbone`.
 
@@ -54,7 +56,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
     # Until the model is compiled there is no teacher.
     distillation_weight = 0.0
 
-    def __init__(self, backbone, preprocessor=None, **kwargs):
+    def __init__(self, backbone, preprocessor=None, calibration=(1.0, 0.0), **kwargs):
         # === Layers ===
         self.backbone = backbone
         self.preprocessor = preprocessor
@@ -63,6 +65,9 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         inputs = backbone.input
         super().__init__(inputs, self._answer_outputs(backbone(inputs)), **kwargs)
         self.input_spec = None
+
+        # === Config ===
+        self.calibration = tuple(map(float, calibration))
 
     @classmethod
     def from_size(cls, size, system="glimmer", preprocessor=None, **overrides):
@@ -82,6 +87,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
     from_hugging_face = classmethod(from_hugging_face)
     export_to_transformers = export_to_transformers
     answer_from = answer_from
+    scored_answer_from = scored_answer_from
 
     @classmethod
     def fid(cls, size="base", preprocessor=None, **overrides):
@@ -342,7 +348,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             *args, **kwargs: as in KerasHub.
 
         Returns:
-            A dictionary of `"answers"`, a list of strings, and with a scorer `"passage_scores"`
+            A dictionary of `"answers"`, a list of strings, `"answer_lengths"` in tokens, the end
+            token among them, `"log_probability"` of these, and with a scorer `"passage_scores"`
             and `"selected_passages"`; of one question each without the batch dimension.
         """
         one = isinstance(inputs, dict) and isinstance(inputs.get("questions"), str)
@@ -355,7 +362,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         """Answer one batch of model inputs, the decoder's being start tokens and padding."""
         self.backbone.check(inputs)
         outputs = self.backbone.read(inputs)
-        answer = self.answer_from
+        answer = self.scored_answer_from
         if keras.backend.backend() == "tensorflow" and self._jit_asked == "auto" and not _has_gpu():
             import tensorflow as tf
 
@@ -367,6 +374,9 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
     def summary(self, *args, print_fn=None, **kwargs):
         super().summary(*args, print_fn=print_fn, **kwargs)
         self.backbone.print_layers(print_fn)
+
+    def get_config(self):
+        return {**super().get_config(), "calibration": self.calibration}
 
     def _answer_outputs(self, outputs):
         answers = {"logits": self.logits(outputs["decoder_sequence_output"])}

@@ -59,7 +59,10 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
         if is_t5
         else {"model_type": GLIMMER, "architectures": ["Glimmer"]}
     )
-    settings: dict[str, Any] = {"backbone": backbone.get_config()}
+    settings: dict[str, Any] = {
+        "backbone": backbone.get_config(),
+        "calibration": glimmer.calibration,
+    }
     weights = dict(named_weights(backbone, apart=True))
     sizes = {
         # With LoRA on it is the sum, a tensor of the backend.
@@ -131,7 +134,7 @@ def from_hugging_face(
         tokenizer = load_tokenizer(directory, backbone.vocabulary_size)
         if tokenizer is not None:
             preprocessor = cls.preprocessor_cls(tokenizer, **settings["preprocessor"])
-    return cls(backbone, preprocessor)
+    return cls(backbone, preprocessor, settings.get("calibration", (1.0, 0.0)))
 
 
 def _write_tokenizer(directory, proto):

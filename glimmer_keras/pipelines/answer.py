@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from glimmer_keras.data import Passage
+from glimmer_keras.data.formats.knowledge_source import split_sentences
 from glimmer_keras.memory import StoredPassage
+from glimmer_keras.metrics import normalize_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class RankedPassage:
         page_id: Identifier of the page it was cut from, empty if unknown.
         first_paragraph: First paragraph of that page which it covers, -1 if unknown.
         last_paragraph: Last such paragraph, inclusive.
+        sentence: Where it was read, its first sentence that has the answer, as it stands in `text`;
+            empty if none has.
     """
 
     id: str
@@ -36,6 +41,7 @@ class RankedPassage:
     page_id: str = ""
     first_paragraph: int = -1
     last_paragraph: int = -1
+    sentence: str = ""
 
     @property
     def content(self) -> str:
@@ -49,19 +55,27 @@ class Answer:
 
     Args:
         question: As it was asked.
-        text: The answer; empty where there was no passage to read.
+        text: The answer; empty where there was no passage to read, or too little confidence.
         passages: Those selected and then the others, each by relevance score, the best first; in
             the order of retrieval without a scorer.
+        confidence: From 0 to 1, how likely the answer is right: the length-normalised probability
+            of its tokens, calibrated as the model says; of an answer that is left empty for want of
+            it that of what was left out. `None` if it is not known.
     """
 
     question: str
     text: str
     passages: tuple[RankedPassage, ...]
+    confidence: float | None = None
 
     @property
     def selected(self) -> tuple[RankedPassage, ...]:
         """The passages that the decoder read."""
         return tuple(passage for passage in self.passages if passage.selected)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, which JSON takes."""
+        return asdict(self) | {"passages": [asdict(passage) for passage in self.passages]}
 
     def __str__(self) -> str:
         lines = [self.text]
@@ -85,6 +99,24 @@ def as_written(text: str, passages: Sequence[RankedPassage]) -> str:
         if place >= 0 and content[place : place + len(text)].lower() == text:
             return content[place : place + len(text)]
     return text
+
+
+def with_sentences(passages: Sequence[RankedPassage], answer: str) -> tuple[RankedPassage, ...]:
+    """Mark in each passage that was read the first sentence that has the answer, as whole words."""
+    words = normalize_answer(answer)
+    if not words:
+        return tuple(passages)
+    return tuple(
+        replace(passage, sentence=_sentence(passage.text, words)) if passage.selected else passage
+        for passage in passages
+    )
+
+
+def _sentence(text: str, words: str) -> str:
+    for sentence in split_sentences(text):
+        if f" {words} " in f" {normalize_answer(sentence)} ":
+            return sentence
+    return ""
 
 
 def best_first(scores: np.ndarray, selected: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 
 from glimmer_keras.data import Passage, TokenSpec, pad_tokens, padding_mask
 from glimmer_keras.data.token_ids import report_truncated
+from glimmer_keras.metrics.calibration import calibrated
 from glimmer_keras.models.inputs import PRIOR
-from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages
+from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages, with_sentences
 from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
@@ -37,10 +38,12 @@ class Answerer(ABC):
         batch_size: Questions answered at once, when there are several.
         fill: Whether batches are filled up to `batch_size`, so that they have one shape.
         takes_prior: Whether the model looks at what the first stage thinks of each passage.
+        calibration: See `Glimmer`.
+        min_confidence: From 0 to 1; answers with less are left empty.
 
     Raises:
-        ValueError: If `batch_size` is less than 1, or the retriever is over another number of
-            passages.
+        ValueError: If `batch_size` or `min_confidence` is out of range, or the retriever is over
+            another number of passages.
     """
 
     def __init__(
@@ -55,9 +58,15 @@ class Answerer(ABC):
         batch_size: int,
         fill: bool,
         takes_prior: bool = False,
+        calibration: Sequence[float] = (1.0, 0.0),
+        min_confidence: float = 0.0,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(
+                f"`min_confidence` must be from 0 to 1. Received: min_confidence={min_confidence}"
+            )
         if retriever is not None and len(retriever) != len(source):
             raise ValueError(
                 f"`retriever` must be over the {len(source)} passages there are. "
@@ -67,6 +76,8 @@ class Answerer(ABC):
         self.batch_size = batch_size
         self.lengths = tuple(passage_lengths)
         self.takes_prior = takes_prior
+        self.calibration = calibration
+        self.min_confidence = min_confidence
         self._source, self._retriever = source, retriever
         self._texts = TextInputs(spec, passage_lengths[-1])
         self._spec, self._question_length, self._fill = spec, question_length, fill
@@ -203,8 +214,8 @@ class Answerer(ABC):
             inputs: As `inputs` makes them.
 
         Returns:
-            What `texts` takes, and with a scorer `passage_scores` `(batch, k)` and
-            `selected_passages` `(batch, m)`.
+            What `texts` takes, `log_probability` and `answer_lengths` `(batch,)`, and with a scorer
+            `passage_scores` `(batch, k)` and `selected_passages` `(batch, m)`.
         """
 
     def texts(self, outputs: Mapping[str, Any]) -> Sequence[str]:
@@ -214,6 +225,9 @@ class Answerer(ABC):
     def answers(self, asked: Asked, outputs: Mapping[str, Any]) -> list[Answer]:
         """Make the answers of the model's outputs."""
         texts = self.texts(outputs)
+        lengths = np.maximum(np.asarray(outputs["answer_lengths"]), 1)
+        likely = np.exp(np.asarray(outputs["log_probability"], "float64") / lengths)
+        confidences = calibrated(likely, self.calibration).tolist()
         columns = outputs.get("passage_scores"), outputs.get("selected_passages")
         answers = []
         for number, question in enumerate(asked.questions):
@@ -222,11 +236,14 @@ class Answerer(ABC):
                 for column in (*columns, asked.retrieval_scores)
             )
             ranked = rank_passages(asked.passages[number], scores, selected, retrieval_scores)
-            text = texts[number]
+            text, confidence = texts[number], confidences[number]
             if self._uncased:
                 text = as_written(text, [passage for passage in ranked if passage.selected])
-            # What read nothing knows nothing.
-            answers.append(Answer(question, text if ranked else "", ranked))
+            if not ranked:  # What read nothing knows nothing.
+                text, confidence = "", 0.0
+            elif confidence < self.min_confidence:
+                text = ""
+            answers.append(Answer(question, text, with_sentences(ranked, text), confidence))
         return answers
 
     def _stream(

@@ -76,8 +76,9 @@ def predict(
         outputs = glimmer.generate(inputs)
         new = min(batch_size, len(task) - len(answers))
         answers += outputs.pop("answers")[:new]
-        for name, value in outputs.items():
-            columns[name].append(np.asarray(value)[:new])
+        for name, column in columns.items():
+            if name in outputs:
+                column.append(np.asarray(outputs[name])[:new])
     joined = {name: np.concatenate(parts) if parts else None for name, parts in columns.items()}
     return Predictions(answers, joined["passage_scores"], joined["selected_passages"])
 
@@ -128,8 +129,8 @@ def write_predictions(
         len(left),
         progress,
     )
-    with part.open("w", encoding="utf-8") as file:
-        file.write(header + "".join(lines))
+    write_file(part, header + "".join(lines))
+    with part.open("a", encoding="utf-8") as file:
         for example, answer in zip(left, answers, strict=True):
             lines.append(json.dumps(prediction(example.id, answer), ensure_ascii=False) + "\n")
             file.write(lines[-1])

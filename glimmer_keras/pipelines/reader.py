@@ -31,6 +31,7 @@ class Reader(Answerer):
         num_passages: `k`, passages for a question; fewer are filled up with missing ones. By
             default the preprocessor's `num_passages`, or 25 as in the paper, or all there are.
         batch_size: Questions answered at once, when there are several.
+        min_confidence: Answers with less are left empty.
 
     Raises:
         ValueError: If the memory was made with something else, which the message names, or the
@@ -53,6 +54,7 @@ class Reader(Answerer):
         corpus: Corpus | None = None,
         num_passages: int | None = None,
         batch_size: int = 8,
+        min_confidence: float = 0.0,
     ) -> None:
         preprocessor = check_preprocessor(glimmer)
         spec = token_spec(preprocessor)
@@ -83,6 +85,8 @@ class Reader(Answerer):
             batch_size=batch_size,
             fill=True,
             takes_prior=glimmer.backbone.passage_prior,
+            calibration=glimmer.calibration,
+            min_confidence=min_confidence,
         )
         self.glimmer = glimmer
 

@@ -4,8 +4,8 @@ from typing import Any
 import keras_hub
 import tensorflow as tf
 
-from glimmer_keras.losses.perplexity_distillation import answer_log_prob
 from glimmer_keras.models import Glimmer
+from glimmer_keras.models.decoding import log_probability
 from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.serving.settings import Settings
 
@@ -37,20 +37,16 @@ def answering(glimmer: Glimmer, settings: Settings) -> Callable[..., Outputs]:
         answer = glimmer.answer_from(inputs, outputs, stop, projected, sampler)
         token_ids, mask = answer["decoder_token_ids"], answer["decoder_padding_mask"]
         lengths = tf.reduce_sum(tf.cast(mask[:, 1:], "int32"), axis=1)
+        longest = tf.reduce_max(lengths) + 1
         reply = {
             "answer_token_ids": tf.where(mask, token_ids, tokenizer.pad_token_id)[:, 1:],
             "answer_lengths": lengths,
-            "log_probability": log_probability(token_ids, mask, tf.reduce_max(lengths), projected),
+            "log_probability": log_probability(
+                glimmer, token_ids[:, :longest], mask[:, :longest], projected
+            ),
         }
         scores = ("passage_scores", "selected_passages")
         return reply | {name: answer[name] for name in scores if name in answer}
-
-    def log_probability(token_ids, mask, longest, projected):
-        # One pass over all tokens, as far as the longest answer goes.
-        embeddings = backbone.token_embedding(token_ids[:, :longest])
-        states = backbone.decoder.decode(embeddings, mask[:, :longest], *projected)
-        labels, real = token_ids[:, 1 : longest + 1], mask[:, 1 : longest + 1]
-        return answer_log_prob(glimmer.logits(states), labels, real, "sum")
 
     return answer
 

@@ -29,6 +29,7 @@ class Client(ExportedReader):
         corpus: Passages to be sent as text, in place of a store.
         model: What the server calls the model; by default the name of `DIR`.
         batch_size: Most questions in a request.
+        min_confidence: Answers with less are left empty.
         deadline: Seconds for a request, its retries among them.
         retries: Tries after the first, if the server is not there or has too much to do.
         credentials: A `grpc.ChannelCredentials` for TLS.
@@ -58,6 +59,7 @@ class Client(ExportedReader):
         corpus: Corpus | None = None,
         model: str | None = None,
         batch_size: int = 8,
+        min_confidence: float = 0.0,
         deadline: float = 30.0,
         retries: int = 4,
         credentials: Any = None,
@@ -74,6 +76,7 @@ class Client(ExportedReader):
             retriever,
             corpus=corpus,
             batch_size=batch_size,
+            min_confidence=min_confidence,
         )
         name = model or exported.name
         self._transport: GrpcTransport | RestTransport

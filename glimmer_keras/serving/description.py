@@ -55,6 +55,7 @@ def describe(
         "end_id": tokenizer.end_token_id,
         "special_ids": sorted(tokenizer.special_token_ids),
         "fingerprint": memory_fingerprint(glimmer),
+        "calibration": glimmer.calibration,
         "table": table,
         "signatures": {
             name: {

@@ -33,6 +33,7 @@ class ExportedReader(Answerer):
         corpus: Passages to be given as token ids, in place of a store; without both they are rows
             of the table in the model.
         batch_size: Most questions at once.
+        min_confidence: Answers with less are left empty.
 
     Raises:
         ValueError: If the memory is of another model, there is nothing to read from, or the
@@ -48,6 +49,7 @@ class ExportedReader(Answerer):
         *,
         corpus: Corpus | None = None,
         batch_size: int = 8,
+        min_confidence: float = 0.0,
     ) -> None:
         description = exported.description
         self.signature, source = _source(exported, store, corpus)
@@ -61,6 +63,8 @@ class ExportedReader(Answerer):
             batch_size=batch_size,
             fill=False,
             takes_prior=PRIOR in description["signatures"][self.signature]["inputs"],
+            calibration=description.get("calibration", (1.0, 0.0)),
+            min_confidence=min_confidence,
         )
         self._exported, self._predict = exported, predict
 

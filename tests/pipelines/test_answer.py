@@ -1,11 +1,17 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from glimmer_keras.data import Passage
 from glimmer_keras.pipelines import Answer, RankedPassage
-from glimmer_keras.pipelines.answer import as_written, best_first, rank_passages
+from glimmer_keras.pipelines.answer import (
+    as_written,
+    best_first,
+    rank_passages,
+    with_sentences,
+)
 
 READ = RankedPassage("p2", "Torvik", "A town.", 1.234, True, 2, 0.5)
 LEFT = RankedPassage("p1", "", "A river.", -3.0, False, 1, 0.7)
@@ -61,3 +67,22 @@ def test_passages_of_an_answer():
     assert [(p.id, p.score, p.selected, p.retrieval_score) for p in unscored] == [
         (name, None, True, None) for name in "abc"
     ]
+
+
+def test_the_sentence_that_has_the_answer_is_marked():
+    text = "Isk is a river. Mirelda Voss, who was born in Torvik in 1863, lives there. Torvik grew."
+    passages = [
+        RankedPassage("1", "Torvik", text, None, True, 1, None),
+        RankedPassage("2", "", "The Torvikers came.", None, True, 2, None),
+        RankedPassage("3", "", "Torvik.", None, False, 3, None),
+    ]
+    found = [passage.sentence for passage in with_sentences(passages, "torvik")]
+    expected = "Mirelda Voss, who was born in Torvik in 1863, lives there."
+    assert found == [expected, "", ""]
+    assert [passage.sentence for passage in with_sentences(passages, "The")] == ["", "", ""]
+
+
+def test_as_plain_values():
+    found = json.loads(json.dumps(Answer("q", "Ulm", (READ,), 0.5).to_dict()))
+    assert found.pop("passages") == [dataclasses.asdict(READ)]
+    assert found == {"question": "q", "text": "Ulm", "confidence": 0.5}

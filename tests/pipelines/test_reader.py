@@ -196,8 +196,10 @@ def test_a_batch_is_fetched_while_the_one_before_is_computed(readers, monkeypatc
 
 
 def test_without_a_scorer_the_order_is_that_of_retrieval(readers, glimmer, monkeypatch):
-    monkeypatch.setattr(glimmer, "generate", lambda inputs: {"answers": ["Torvik"]})
+    outputs = {"answers": ["Torvik"], "answer_lengths": [2], "log_probability": [-2.0]}
+    monkeypatch.setattr(glimmer, "generate", lambda inputs: outputs)
     answer = readers["int8"].answer(QUESTIONS[0])
+    assert answer.confidence == pytest.approx(np.exp(-1.0))
     assert [p.retrieval_rank for p in answer.passages] == [1, 2, 3]
     assert [p.score for p in answer.passages] == [None] * 3
     assert answer.selected == answer.passages
@@ -336,3 +338,30 @@ def test_fixed_lengths():
     assert fixed_lengths(304) == (128, 192, 256, 304)
     assert fixed_lengths(128) == (64, 128)
     assert fixed_lengths(10) == (10,)
+
+
+def test_confidence_is_the_probability_of_a_token(readers, glimmer):
+    """By one pass of the model over question, passages and the answer that it gave."""
+    reader = readers["float32"]
+    answer = reader.answer(QUESTIONS[0])
+    passages = sorted(answer.passages, key=lambda passage: passage.retrieval_rank)
+    texts = {"questions": [QUESTIONS[0]], "passages": [[p.content for p in passages]]}
+    inputs = glimmer.preprocessor.generate_preprocess(texts)
+    given = glimmer.generate_step(inputs, [1])
+    tokens, mask = (np.asarray(given[f"decoder_{name}"]) for name in ("token_ids", "padding_mask"))
+    inputs |= {"decoder_token_ids": tokens[:, :-1], "decoder_padding_mask": mask[:, :-1]}
+    logits = np.asarray(glimmer(inputs)["logits"], "float64")[0]
+    log_probs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    picked = log_probs[np.arange(len(logits)), tokens[0, 1:]][mask[0, 1:]]
+    assert answer.confidence == pytest.approx(np.exp(picked.mean()), rel=1e-3)
+
+
+def test_an_answer_of_little_confidence_is_left_empty(readers, glimmer, stores, retriever):
+    sure = [answer.confidence for answer in readers["float32"].answer(QUESTIONS)]
+    least = float(np.mean([min(sure), max(sure)]))
+    reader = gk.Reader(glimmer, stores["float32"], retriever, batch_size=3, min_confidence=least)
+    answers = reader.answer(QUESTIONS)
+    assert [bool(answer.text) for answer in answers] == [c >= least for c in sure]
+    assert [answer.confidence for answer in answers] == pytest.approx(sure, rel=1e-3)
+    with pytest.raises(ValueError, match="`min_confidence` must be from 0 to 1"):
+        gk.Reader(glimmer, stores["float32"], min_confidence=2.0)

@@ -58,6 +58,7 @@ class Page:
         return {
             "question": question,
             "answer": answer.text,
+            "confidence": answer.confidence,
             "log_probability": float(outputs["log_probability"][0]),
             "milliseconds": times,
             "passages": [asdict(passage) for passage in answer.passages],
