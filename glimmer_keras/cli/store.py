@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(info)
     add_store(add("verify", "read all of it and compare it with its checksums"))
     append = add("append", "encode further passages into it, all or none")
+    append.add_argument(
+        "--replace", action="store_true", help="ids may be in it: their passages are replaced"
+    )
     append.add_argument("preset", metavar="PRESET", help="the preset that the store was made with")
     add_corpus_arguments(append)
     add_store(append)
@@ -31,10 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(delete)
     delete.add_argument("ids", nargs="*", metavar="ID", help="of passages")
     delete.add_argument("--from", dest="file", metavar="FILE", help="a file with an id a line")
+    add_store(add("compact", "give the space of deleted and replaced passages back"))
 
 
 def run(args: argparse.Namespace) -> int:
-    actions = {"info": _info, "verify": _verify, "append": _append, "delete": _delete}
+    actions = {
+        "info": _info,
+        "verify": _verify,
+        "append": _append,
+        "delete": _delete,
+        "compact": _compact,
+    }
     return actions[args.action](args)
 
 
@@ -91,7 +101,8 @@ def _append(args: argparse.Namespace) -> int:
     from glimmer_keras.models import Glimmer
     from glimmer_keras.pipelines import append_corpus
 
-    store = append_corpus(Glimmer.from_preset(args.preset), corpus, store, args.tokens_per_batch)
+    glimmer = Glimmer.from_preset(args.preset)
+    store = append_corpus(glimmer, corpus, store, args.tokens_per_batch, replace=args.replace)
     print(f"{store.path}: {len(store):,} passages")
     return 0
 
@@ -108,4 +119,18 @@ def _delete(args: argparse.Namespace) -> int:
     store = MemoryStore.open(args.store)
     store.delete(ids)
     print(f"{store.path}: {len(store):,} passages")
+    return 0
+
+
+def _compact(args: argparse.Namespace) -> int:
+    from glimmer_keras.memory import MemoryStore
+    from glimmer_keras.utils.progress import Progress
+
+    store = MemoryStore.open(args.store)
+    before = store.info()["bytes"]
+    with Progress("Compacting", len(store), "passages") as shown:
+        store.compact(lambda done, total: shown.advance(done - shown.done))
+    after = store.info()["bytes"]
+    won = "" if before is None else f", {before - after:,} bytes won back"
+    print(f"{store.path}: {len(store):,} passages{won}")
     return 0

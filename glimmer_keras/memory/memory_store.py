@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from glimmer_keras.memory.compact import compact
 from glimmer_keras.memory.manifest import VERSION, Settings, check_fingerprint
 from glimmer_keras.memory.memory_batch import MemoryBatch
 from glimmer_keras.memory.reading import Ids, read_batch
@@ -240,22 +241,25 @@ class MemoryStore:
                 rows = np.arange(commit.first_row + start, commit.first_row + stop)
                 yield from snapshot.passages(rows[~snapshot.manifest.is_deleted(rows)])
 
-    def appender(self) -> StoreWriter:
+    def appender(self, replace: bool = False) -> StoreWriter:
         """Make a writer of further shards, numbered from 0; open the store again to see them.
 
-        One process or several write at a time, and one calls `complete`. Until then, and for
-        those who have the store open, it is as it was; what a killed one left is written over.
+        With `replace` passages may have ids that are in the store, whose passages they take the
+        place of when all are written. One process or several write at a time, and one calls
+        `complete`. Until then, and for those who have the store open, it is as it was; what a
+        killed one left is written over.
 
         Raises:
             OSError: If the path cannot be written.
         """
-        return StoreWriter(self._location, self._settings, Snapshot(self._location))
+        return StoreWriter(self._location, self._settings, Snapshot(self._location), replace)
 
     def append(
         self,
         memory: np.ndarray | Sequence[np.ndarray],
         lengths: Sequence[int] | np.ndarray,
         passages: Sequence[HasText],
+        replace: bool = False,
     ) -> None:
         """Add passages, all or none.
 
@@ -263,12 +267,14 @@ class MemoryStore:
             memory: Floats `(n, length, dim)`, or `n` arrays `(length, dim)` of different lengths.
             lengths: Integers `(n,)`, tokens of each passage.
             passages: `n` objects with `id`, `title` and `text`, their ids new to the store.
+            replace: Whether ids may be in the store; their passages are replaced.
 
         Raises:
-            ValueError: As `StoreWriter.write_shard`, or if an id is in the store already.
+            ValueError: As `StoreWriter.write_shard`, or if an id is in the store already and may
+                not be.
             OSError: As `StoreWriter.write_shard`.
         """
-        writer, size = self.appender(), self._settings.shard_size
+        writer, size = self.appender(replace), self._settings.shard_size
         starts = range(0, max(1, len(memory)), size)
         for number, start in enumerate(starts):
             part = slice(start, start + size)
@@ -277,7 +283,7 @@ class MemoryStore:
         self._snapshot = Snapshot(self._location, self._cache_bytes)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Make passages unknown; their memory stays on disk. All are deleted, or none.
+        """Make passages unknown, all or none; their memory stays on disk until `compact`.
 
         Raises:
             ValueError: If an id is unknown, or another writer changed the store meanwhile.
@@ -289,6 +295,23 @@ class MemoryStore:
         manifest = snapshot.manifest.with_deleted(snapshot.find_ids(list(ids))[0])
         if not self._location.write(MANIFEST, manifest.encode(), snapshot.generation):
             raise ValueError(f"{self.path} was changed by another writer: delete again")
+        self._snapshot = Snapshot(self._location, self._cache_bytes)
+
+    def compact(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Give the space of deleted and replaced passages back.
+
+        The others are written anew, and then the old files are removed: who has the store open
+        must open it again. Killed and called again it goes on where it was.
+
+        Args:
+            progress: Called with the passages written so far and their number.
+
+        Raises:
+            CorruptStoreError: If what is stored is damaged; the store is as it was.
+            ValueError: If another writer changed the store meanwhile.
+            OSError: If the path cannot be written; the store is as it was.
+        """
+        compact(Snapshot(self._location), progress)
         self._snapshot = Snapshot(self._location, self._cache_bytes)
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> list[str]:

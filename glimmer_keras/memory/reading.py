@@ -8,7 +8,6 @@ import numpy as np
 from glimmer_keras.memory.arrays import MEMORY, SCALES, numpy_dtype
 from glimmer_keras.memory.memory_batch import MemoryBatch
 from glimmer_keras.memory.snapshot import Snapshot
-from glimmer_keras.utils.location import read_error
 
 Ids = str | None | Sequence[Any] | np.ndarray
 
@@ -96,5 +95,5 @@ def _fill(snapshot: Snapshot, filled: dict[str, np.ndarray], rows: np.ndarray, p
                     snapshot.arrays[name][row].read().result()
             except ValueError as cause:
                 where = f"{snapshot.location.path}: the memory of {snapshot.describe(row)}"
-                raise read_error(where, cause) from error
-        raise read_error(f"{snapshot.location.path}: memory", error) from error
+                raise snapshot.error(where, cause) from error
+        raise snapshot.error(f"{snapshot.location.path}: memory", error) from error

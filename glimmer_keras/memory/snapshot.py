@@ -80,6 +80,14 @@ class Snapshot:
                 )
         return damage
 
+    def error(self, where: str, error: Exception) -> Exception:
+        """What to raise for what TensorStore said on reading `where`."""
+        if self.location.read(MANIFEST)[1] != self.generation:
+            return ValueError(
+                f"{self.location.path} was compacted or replaced since it was opened: open it again"
+            )
+        return read_error(where, error)
+
     def find(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Look ids up by their hashes.
 
@@ -97,7 +105,7 @@ class Snapshot:
             try:
                 rows_here, sizes = id_index.find(self.arrays[IDS], commit, hashes[left])
             except ValueError as error:
-                raise read_error(self.location.name(IDS), error) from error
+                raise self.error(self.location.name(IDS), error) from error
             known = (rows_here >= 0) & ~self.manifest.is_deleted(rows_here)
             rows[left[known]], lengths[left[known]] = rows_here[known], sizes[known]
         return rows, lengths
@@ -124,7 +132,14 @@ class Snapshot:
         try:
             return self.arrays[RECORDS][first : first + rows].read().result()
         except ValueError as error:
-            raise read_error(self.location.name(shard_key(RECORDS, shard)), error) from error
+            raise self.error(self.location.name(shard_key(RECORDS, shard)), error) from error
+
+    def records(self, rows: np.ndarray) -> np.ndarray:
+        """Read uint64 records `(n, 6)` of rows `(n,)`."""
+        try:
+            return self.arrays[RECORDS][rows].read().result()
+        except ValueError as error:
+            raise self.error(self.location.name(RECORDS), error) from error
 
     def passages(self, rows: np.ndarray) -> list[StoredPassage]:
         """Read the passages of rows `(n,)` that exist, all in parallel.
@@ -133,10 +148,9 @@ class Snapshot:
             CorruptFileError: If one is damaged, or not the one its row should hold.
         """
         size = self.manifest.settings.shard_size
-        try:
-            records = self.arrays[RECORDS][rows].read().result() if len(rows) else []
-        except ValueError as error:
-            raise read_error(self.location.name(RECORDS), error) from error
+        if not len(rows):
+            return []
+        records = self.records(rows)
         reads = []
         for row, record in zip(rows.tolist(), records, strict=True):
             start = int(record[START])
@@ -148,7 +162,7 @@ class Snapshot:
             try:
                 encoded = read.result().tobytes()
             except ValueError as error:
-                raise read_error(name, error) from error
+                raise self.error(name, error) from error
             try:
                 passage = decode_passage(encoded)
             except ValueError as error:

@@ -22,7 +22,7 @@ from glimmer_keras.memory.arrays import (
 )
 from glimmer_keras.memory.manifest import VERSION, Commit, Manifest, Settings
 from glimmer_keras.memory.records import LENGTH, SIZE, START, HasText, decode_passage
-from glimmer_keras.memory.shard import make_shard, shard_text
+from glimmer_keras.memory.shard import Shard, make_shard, shard_text
 from glimmer_keras.memory.snapshot import Snapshot
 from glimmer_keras.utils.location import ABSENT, Location, read_error
 from glimmer_keras.utils.manifest import FORMAT, MANIFEST, differences, sha256
@@ -42,11 +42,19 @@ class StoreWriter:
         location: Where the store is.
         settings: Settings of the store.
         base: The store to append to, `None` for a new one.
+        replace: Whether passages may have ids of the store, whose passages they replace.
+        keep: Whether the passages of the store stay, beside those written.
     """
 
     def __init__(
-        self, location: Location, settings: Settings, base: Snapshot | None = None
+        self,
+        location: Location,
+        settings: Settings,
+        base: Snapshot | None = None,
+        replace: bool = False,
+        keep: bool = True,
     ) -> None:
+        self._replace, self._keep = replace, keep
         self._location = location
         self._settings = settings
         self._base = base
@@ -96,7 +104,10 @@ class StoreWriter:
             OSError: If the disk is full or cannot be written; the shard is not done.
         """
         self._check_number(number)
-        shard = make_shard(self._settings, memory, lengths, passages)
+        self.write(number, make_shard(self._settings, memory, lengths, passages))
+
+    def write(self, number: int, shard: Shard) -> None:
+        """Write a shard that is made, as `write_shard` does."""
         self._check_unchanged()
         place = self._first_shard + number
         # Records go first and come last: while they are there, all the rest is.
@@ -154,17 +165,18 @@ class StoreWriter:
                 `shard_size` passages, or an id is there twice; the store is as it was.
             OSError: If the disk is full or cannot be written; the store is as it was.
         """
-        if num_shards < 1:
+        if num_shards < (1 if self._keep else 0):
             raise ValueError(f"`num_shards` must be at least 1. Received: num_shards={num_shards}")
         self._check_unchanged()
         commit = self._commit(num_shards)
+        replaced: list[np.ndarray] = []
         self._remove_strays(IDS, commit.first_bucket // BUCKETS_IN_SHARD)
         try:
             id_index.build(
                 self._arrays[IDS],
                 commit,
                 lambda: self._shards(num_shards),
-                lambda hashes: self._earlier_rows(hashes),
+                lambda hashes: self._earlier_rows(hashes, replaced),
             )
         except id_index.DuplicateRowsError as error:
             first, second = error.rows
@@ -181,16 +193,38 @@ class StoreWriter:
         files = {f"{name}/zarr.json": b"" for name in self._arrays} | {GROUP: b""}
         for name in files:
             files[name] = self._location.read(name)[0] or b""
-        old = self._base.manifest if self._base else None
+        old = self._base.manifest if self._base and self._keep else None
         manifest = Manifest(
             self._settings,
-            (*old.commits, commit) if old else (commit,),
+            (*(old.commits if old else ()), *([commit] if num_shards else [])),
             old.deleted if old else (),
             {name: sha256(content) for name, content in sorted(files.items())},
         )
+        if replaced:
+            manifest = manifest.with_deleted(np.concatenate(replaced))
         generation = self._base.generation if self._base else ABSENT
         if not self._location.write(MANIFEST, manifest.encode(), if_generation=generation):
             self._raise_changed()
+
+    def remove_unused(self) -> None:
+        """Remove the files of passages that are in the store no more; for who had them open, too.
+
+        Called when `complete` is done, if the passages before were not kept.
+        """
+        manifest = Snapshot(self._location).manifest
+        shards = [manifest.shards(commit) for commit in manifest.commits]
+        buckets = [
+            range(
+                commit.first_bucket // BUCKETS_IN_SHARD,
+                -(-(commit.first_bucket + commit.buckets) // BUCKETS_IN_SHARD),
+            )
+            for commit in manifest.commits
+        ]
+        for name in self._arrays:
+            used = buckets if name == IDS else shards
+            for key in self._location.keys(f"{name}/c/"):
+                if not any(int(key.split("/")[2]) in part for part in used):
+                    self._location.delete(key)
 
     def _check_number(self, number: int) -> None:
         if not 0 <= number < MAX_SHARDS - self._first_shard:
@@ -255,11 +289,19 @@ class StoreWriter:
                 raise ValueError(f"shard {number} is no longer there")
             yield (self._first_shard + number) * self.shard_size, records
 
-    def _earlier_rows(self, hashes: np.ndarray) -> np.ndarray:
-        """Rows `(n,)` of the store before that hold hashes `(n, 2)`, -1 where none does."""
-        if self._base is None:
-            return np.full(len(hashes), -1, "int64")
-        return self._base.find(hashes)[0]
+    def _earlier_rows(self, hashes: np.ndarray, replaced: list[np.ndarray]) -> np.ndarray:
+        """Rows `(n,)` that hold hashes `(n, 2)` and are in the way, -1 where none is.
+
+        Those that are replaced are added to `replaced`.
+        """
+        none = np.full(len(hashes), -1, "int64")
+        if self._base is None or not self._keep:
+            return none
+        rows = self._base.find(hashes)[0]
+        if not self._replace:
+            return rows
+        replaced.append(rows[rows >= 0])
+        return none
 
     def _id(self, row: int) -> str:
         """Read the id in a row of what is being written."""

@@ -86,6 +86,7 @@ def append_corpus(
     store: MemoryStore | str | os.PathLike[str],
     tokens_per_batch: int = TOKENS_PER_BATCH,
     progress: bool = True,
+    replace: bool = False,
 ) -> MemoryStore:
     """Compute the memory of further passages and add them to a store, all of them or none.
 
@@ -98,6 +99,8 @@ def append_corpus(
         store: The store, or its path or URL.
         tokens_per_batch: Tokens that go through the model together.
         progress: Whether to show a progress bar in a terminal.
+        replace: Whether ids may be in the store: their passages, which may have changed, are
+            replaced by these when all are written.
 
     Returns:
         The store with the passages. If it holds all of them already, it is left as it is.
@@ -105,17 +108,17 @@ def append_corpus(
     Raises:
         FileNotFoundError: If there is no complete store.
         ValueError: If the store was made with another model, tokenizer or passage length (the
-            message names which), or an id is there twice or in the store.
+            message names which), or an id is there twice, or in the store and may not be.
         OSError: If the disk is full or cannot be written. The store is as it was.
     """
     path = store.path if isinstance(store, MemoryStore) else store
     encoder = PassageEncoder(glimmer, tokens_per_batch)
     store = MemoryStore.open(path, memory_fingerprint(glimmer))
     count = check_passages(corpus)
-    if _holds(store, corpus):
+    if _holds(store, corpus, replace):
         logger.info("%s holds these passages: there is nothing to do", store.path)
         return store
-    writer = store.appender()
+    writer = store.appender(replace)
     with Progress("Encoding", count, "passages", progress) as shown:
         shards = enumerate(in_chunks(corpus, writer.shard_size))
         report = encode_shards(encoder, shards, writer, shown.advance)
@@ -230,8 +233,11 @@ def _repeated(file: IO[bytes], count: int) -> tuple[int, int] | None:
     return None
 
 
-def _holds(store: MemoryStore, corpus: Iterable[Passage]) -> bool:
-    """Tell whether a store holds all passages of a corpus; to hold some of them is an error."""
+def _holds(store: MemoryStore, corpus: Iterable[Passage], replace: bool) -> bool:
+    """Tell whether a store holds all passages of a corpus.
+
+    To hold some of them, or others of their ids, is an error unless they may be replaced.
+    """
     holds = None
     for chunk in in_chunks(corpus, PASSAGES_AT_ONCE):
         ids = [passage.id for passage in chunk]
@@ -239,6 +245,8 @@ def _holds(store: MemoryStore, corpus: Iterable[Passage]) -> bool:
         holds = bool(known[0]) if holds is None else holds
         if holds and known.all() and same_passages(store.passages(ids), chunk):
             continue
+        if replace:
+            return False
         if known.any() or holds:
             first = ids[known.argmax()] if known.any() else None
             raise ValueError(

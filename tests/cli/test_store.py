@@ -37,6 +37,36 @@ def test_info(glimmer, store):
     )
 
 
+def test_a_passage_is_replaced_and_its_space_won_back(glimmer, preset, store, tmp_path):
+    before = MemoryStore.open(store)
+    [old] = before.passages(["p1"])
+    changed = tmp_path / "changed.jsonl"
+    lines = [
+        {"id": "p1", "title": old.title, "text": "Other words."},
+        {"id": "new", "text": "New."},
+    ]
+    changed.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    append = ("store", "append", preset, changed, store)
+    status, _, err = glimmer(*append)
+    assert status == 1
+    assert "must have ids that are new" in err
+    for _ in range(2):  # The second time there is nothing to do.
+        assert glimmer(*append, "--replace")[0] == 0
+        now = MemoryStore.open(store)
+        assert [p.text for p in now.passages(["p1", "new"])] == ["Other words.", "New."]
+        assert (len(now), now.info()["deleted"]) == (6, 1)
+    assert before.passages(["p1"]) == [old]
+    left = list(now.iter_passages())
+    status, out, _ = glimmer("store", "compact", store)
+    assert status == 0
+    assert "6 passages, " in out
+    assert "bytes won back" in out
+    compacted = MemoryStore.open(store)
+    assert list(compacted.iter_passages()) == left
+    assert compacted.info()["deleted"] == 0
+    assert glimmer("store", "verify", store)[0] == 0
+
+
 def test_append_verify_delete(glimmer, preset, corpus, store, tmp_path):
     status, out, _ = glimmer("store", "append", preset, corpus(5, 9), store)
     assert (status, out) == (0, f"{store}: 9 passages\n")
