@@ -13,9 +13,11 @@ from glimmer_keras.cli.arguments import (
     CORPUS_HELP,
     QUESTIONS_HELP,
     add_retriever_arguments,
+    add_where_argument,
     check_retriever,
     retriever_of,
     share,
+    where_of,
 )
 from glimmer_keras.cli.start_keras import start_keras
 
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"{CORPUS_HELP}; they are encoded as they come",
     )
     add_retriever_arguments(parser)
+    add_where_argument(parser)
     parser.add_argument(
         "--retrieved",
         metavar="FILE",
@@ -66,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.retrieved and args.input is None:
         raise ValueError("`--retrieved` must come with `--input`. Received: no file of questions")
     check_retriever(args)
+    where = where_of(args)
     start_keras()
     from glimmer_keras.data import Corpus, Passage, read_corpus, read_task
     from glimmer_keras.memory import MemoryStore
@@ -103,16 +107,16 @@ def run(args: argparse.Namespace) -> int:
             stored = [] if store is None else store.iter_passages()
             chosen_from = corpus or Corpus(Passage(*astuple(passage)) for passage in stored)
             task = with_retrieved(task, args.retrieved, chosen_from, reader.num_passages)
-        write_predictions(reader, task, args.output, settings, corpus=chosen_from)
+        write_predictions(reader, task, args.output, settings, corpus=chosen_from, where=where)
         print(f"{len(task)} answers in {args.output}", file=sys.stderr)
         return 0
     if args.question is not None:
-        show(reader.answer(args.question, args.ids), args.json)
+        show(reader.answer(args.question, args.ids, where), args.json)
         return 0
     for question in typed_questions():
         try:
             start = time.perf_counter()
-            answer = reader.answer(question)
+            answer = reader.answer(question, None, where)
             show(answer, args.json, f"{1000 * (time.perf_counter() - start):.0f} ms; ")
         except (ValueError, OSError) as error:
             print(f"glimmer: error: {' '.join(str(error).split())}", file=sys.stderr)

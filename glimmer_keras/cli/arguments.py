@@ -34,6 +34,28 @@ def add_retriever_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_where_argument(parser: argparse.ArgumentParser) -> None:
+    """Add which passages may be read, as `where_of` takes it."""
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="read passages of this field alone; several of one field are alternatives",
+    )
+
+
+def where_of(args: argparse.Namespace) -> dict[str, list[str]] | None:
+    """Give the filter of `--where`, `None` without any."""
+    where: dict[str, list[str]] = {}
+    for given in args.where:
+        name, equals, value = given.partition("=")
+        if not name or not equals:
+            raise ValueError(f"`--where` must be FIELD=VALUE. Received: {given!r}")
+        where.setdefault(name, []).append(value)
+    return where or None
+
+
 def check_retriever(args: argparse.Namespace) -> None:
     if args.embedder is None and args.faiss != "exact":
         raise ValueError(

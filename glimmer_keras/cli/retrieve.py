@@ -7,8 +7,10 @@ from glimmer_keras.cli.arguments import (
     CORPUS_HELP,
     QUESTIONS_HELP,
     add_retriever_arguments,
+    add_where_argument,
     check_retriever,
     retriever_of,
+    where_of,
 )
 from glimmer_keras.cli.start_keras import start_keras
 
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-k", "--num-passages", type=int, default=100, metavar="K", help="passages a question (100)"
     )
     add_retriever_arguments(parser)
+    add_where_argument(parser)
     parser.add_argument(
         "--index",
         help="where the BM25 index is kept, or without it the vectors (default: in DIR)",
@@ -38,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if len(set(names)) < len(names):
         raise ValueError(f"`TASK` must be files of different names. Received: {names}")
     check_retriever(args)
+    where = where_of(args)
     if args.num_passages < 1:
         raise ValueError(f"`--num-passages` must be at least 1. Received: {args.num_passages}")
     start_keras()
@@ -55,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
         args, corpus, args.index or bm25, (args.index or dense) if only_dense else dense
     )
     for name, task in tasks.items():
-        retrieved = write_retrieved(retriever, task, corpus, output / name, args.num_passages)
+        retrieved = write_retrieved(
+            retriever, task, corpus, output / name, args.num_passages, where=where
+        )
         write_kilt_retrieval(retrieved, corpus, output / f"{name}.jsonl")
         print(f"{output / name}: {len(retrieved):,} questions, {args.num_passages} passages each")
     return 0

@@ -114,8 +114,17 @@ class Corpus(Sequence[Passage]):
 def passage_line(passage: Passage) -> bytes:
     """Encode a passage as the line of JSON of the fingerprint and of a `DiskCorpus`."""
     p = passage
-    fields = [p.id, p.title, p.text, p.page_id, p.first_paragraph, p.last_paragraph]
-    return json.dumps(fields).encode() + b"\n"
+    kept = [p.id, p.title, p.text, p.page_id, p.first_paragraph, p.last_paragraph]
+    more = [p.fields] if p.fields else []
+    return json.dumps(kept + more).encode() + b"\n"
+
+
+def passage_of_line(line: bytes) -> Passage:
+    """Decode what `passage_line` gave."""
+    kept = json.loads(line)
+    if len(kept) == 7:
+        kept[6] = tuple(map(tuple, kept[6]))
+    return Passage(*kept)
 
 
 def _overlaps(passage: Passage, first: int, last: int) -> bool:

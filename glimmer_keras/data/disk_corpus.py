@@ -9,7 +9,7 @@ from typing import overload
 
 import numpy as np
 
-from glimmer_keras.data.corpus import Corpus, passage_line
+from glimmer_keras.data.corpus import Corpus, passage_line, passage_of_line
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.utils.files import new_folder
 from glimmer_keras.utils.manifest import MANIFEST, read_manifest, write_manifest
@@ -106,10 +106,10 @@ class DiskCorpus(Corpus):
     def __iter__(self) -> Iterator[Passage]:
         with Path(self.path, PASSAGES).open("rb") as file:
             for line in file:
-                yield Passage(*json.loads(line))
+                yield passage_of_line(line)
 
     def _read(self, row: int) -> Passage:
-        return Passage(*json.loads(self._lines[self._offsets[row] : self._offsets[row + 1]]))
+        return passage_of_line(self._lines[self._offsets[row] : self._offsets[row + 1]])
 
     def _row(self, passage_id: str) -> int:
         start = b"[" + json.dumps(passage_id).encode() + b","

@@ -12,6 +12,8 @@ class Passage:
         page_id: Identifier of the page the passage was cut from, empty if unknown.
         first_paragraph: First paragraph of that page which the passage covers, -1 if unknown.
         last_paragraph: Last such paragraph, inclusive.
+        fields: Names and values of what else is known of it, such as language or date, by which
+            it can be filtered.
     """
 
     id: str
@@ -20,6 +22,7 @@ class Passage:
     page_id: str = ""
     first_paragraph: int = -1
     last_paragraph: int = -1
+    fields: tuple[tuple[str, str], ...] = ()
 
     @property
     def content(self) -> str:

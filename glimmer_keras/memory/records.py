@@ -16,11 +16,15 @@ COLUMNS = 6
 
 
 PAGE = ("page_id", "first_paragraph", "last_paragraph")
-TYPES = {3: [str] * 3, 6: [str] * 4 + [int] * 2}
+TYPES: dict[int, list[type]] = {
+    3: [str] * 3,
+    6: [str] * 4 + [int] * 2,
+    7: [str] * 4 + [int] * 2 + [list],
+}
 
 
 class HasText(Protocol):
-    """A passage with the fields that are kept; its `PAGE`, if it has that, is kept too."""
+    """A passage with what is kept; its `PAGE` and `fields`, if it has those, are kept too."""
 
     @property
     def id(self) -> str: ...
@@ -60,8 +64,9 @@ def encode_passages(passages: Sequence[HasText]) -> tuple[bytes, np.ndarray]:
                 "`passages` must have distinct ids. "
                 f"Received: id={passage.id!r} at {other} and {number}"
             )
-        page = [getattr(passage, name, None) for name in PAGE]
-        kept = [*fields, *page] if page[0] else fields
+        page = [getattr(passage, name, none) for name, none in zip(PAGE, ("", -1, -1), strict=True)]
+        more = [getattr(passage, "fields", ())]
+        kept = [*fields, *page, *more] if more[0] else [*fields, *page] if page[0] else fields
         parts.append(_encode(json.dumps(kept, ensure_ascii=False)) + b"\n")
     records = np.zeros((len(parts), COLUMNS), "uint64")
     records[:, HASH] = hash_ids(list(ids))
@@ -79,6 +84,8 @@ def decode_passage(encoded: bytes) -> StoredPassage:
     fields = json.loads(encoded)
     if not isinstance(fields, list) or [type(part) for part in fields] != TYPES.get(len(fields)):
         raise ValueError("not a passage")
+    if len(fields) == 7:
+        fields[6] = tuple(map(tuple, fields[6]))
     return StoredPassage(*fields)
 
 

@@ -12,6 +12,8 @@ class StoredPassage:
         page_id: Identifier of the page it was cut from, empty if unknown.
         first_paragraph: First paragraph of that page which it covers, -1 if unknown.
         last_paragraph: Last such paragraph, inclusive.
+        fields: Names and values of what else is known of it, such as language or date, by which
+            it can be filtered.
     """
 
     id: str
@@ -20,3 +22,4 @@ class StoredPassage:
     page_id: str = ""
     first_paragraph: int = -1
     last_paragraph: int = -1
+    fields: tuple[tuple[str, str], ...] = ()

@@ -29,6 +29,7 @@ class RankedPassage:
         last_paragraph: Last such paragraph, inclusive.
         sentence: Where it was read, its first sentence that has the answer, as it stands in `text`;
             empty if none has.
+        fields: What else is known of the passage.
     """
 
     id: str
@@ -42,6 +43,7 @@ class RankedPassage:
     first_paragraph: int = -1
     last_paragraph: int = -1
     sentence: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
     @property
     def content(self) -> str:
@@ -75,7 +77,8 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values, which JSON takes."""
-        return asdict(self) | {"passages": [asdict(passage) for passage in self.passages]}
+        passages = [asdict(p) | {"fields": dict(p.fields)} for p in self.passages]
+        return asdict(self) | {"passages": passages}
 
     def __str__(self) -> str:
         lines = [self.text]
@@ -166,6 +169,7 @@ def rank_passages(
             passages[column].page_id,
             passages[column].first_paragraph,
             passages[column].last_paragraph,
+            fields=passages[column].fields,
         )
         for column in order
         if column < len(passages)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Any, overload
 
@@ -14,6 +15,7 @@ from glimmer_keras.metrics.calibration import calibrated
 from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages, with_sentences
 from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors
+from glimmer_keras.pipelines.passage_filter import Where, allowed_rows, check_where, passes
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
 
@@ -81,17 +83,26 @@ class Answerer(ABC):
         self._source, self._retriever = source, retriever
         self._texts = TextInputs(spec, passage_lengths[-1])
         self._spec, self._question_length, self._fill = spec, question_length, fill
+        self._filter: tuple[Any, Any] | None = None
         capital, small = map(list, spec.tokenize(["THE", "the"]))
         self._uncased = capital == small != []
 
     @overload
-    def answer(self, question: str, passage_ids: Ids | None = None) -> Answer: ...
+    def answer(
+        self, question: str, passage_ids: Ids | None = None, where: Where | None = None
+    ) -> Answer: ...
     @overload
     def answer(
-        self, question: list[str] | tuple[str, ...], passage_ids: Sequence[Ids] | None = None
+        self,
+        question: list[str] | tuple[str, ...],
+        passage_ids: Sequence[Ids] | None = None,
+        where: Where | None = None,
     ) -> list[Answer]: ...
     def answer(
-        self, question: str | list[str] | tuple[str, ...], passage_ids: Any = None
+        self,
+        question: str | list[str] | tuple[str, ...],
+        passage_ids: Any = None,
+        where: Where | None = None,
     ) -> Answer | list[Answer]:
         """Answer a question, or several.
 
@@ -99,14 +110,19 @@ class Answerer(ABC):
             question: One, or a list of them.
             passage_ids: Ids of the passages to read from, at most `num_passages`, in place of
                 the retriever's; for several questions a sequence for each.
+            where: For each field of `Passage.fields` the value that a passage must have to be
+                read, or several, one of which it must have; or a function that tells. The first
+                time all passages are looked at.
 
         Raises:
-            ValueError: If a question is blank, an id is unknown, there are too many, or there
-                are neither ids nor a retriever.
+            TypeError: If a question or an id is no string, or `where` no filter.
+            ValueError: If a question is blank, an id is unknown or excluded by `where`, there are
+                too many, or there are neither ids nor a retriever.
         """
         if isinstance(question, str):
-            return self.ask([question], None if passage_ids is None else [passage_ids])[0]
-        return self.ask(question, passage_ids)
+            chosen = None if passage_ids is None else [passage_ids]
+            return self.ask([question], chosen, where=where)[0]
+        return self.ask(question, passage_ids, where=where)
 
     def ask(
         self,
@@ -115,6 +131,7 @@ class Answerer(ABC):
         *,
         passages: Sequence[Sequence[Passage]] | None = None,
         priors: Sequence[Sequence[float]] | None = None,
+        where: Where | None = None,
     ) -> list[Answer]:
         """Answer questions from retrieved passages, or from those given.
 
@@ -126,6 +143,7 @@ class Answerer(ABC):
             passages: In place of ids passages themselves, from anywhere, which the model encodes.
             priors: In place of the order, for each passage that is given the first stage's
                 log-probability, up to a constant; for a model with `passage_prior`.
+            where: Which passages may be read, as in `answer`.
 
         Raises:
             ValueError: If a question is blank, an id is unknown, there are too many passages,
@@ -142,10 +160,14 @@ class Answerer(ABC):
         if priors is not None:
             check_priors(priors, passage_ids if passages is None else passages, self.takes_prior)
         size = 1 if len(questions) == 1 else self.batch_size
-        return list(self._stream(questions, passage_ids, passages, priors, size=size))
+        given = passage_ids, passages, priors
+        return list(self._stream(questions, *given, size=size, where=where))
 
     def answer_all(
-        self, questions: Iterable[str], passage_ids: Iterable[Ids] | None = None
+        self,
+        questions: Iterable[str],
+        passage_ids: Iterable[Ids] | None = None,
+        where: Where | None = None,
     ) -> Iterator[Answer]:
         """Answer any number of questions in their order, in batches of one shape.
 
@@ -154,8 +176,9 @@ class Answerer(ABC):
         Args:
             questions: Taken as they are needed.
             passage_ids: For each question, as in `answer`.
+            where: Which passages may be read, as in `answer`.
         """
-        return self._stream(questions, passage_ids, size=self.batch_size)
+        return self._stream(questions, passage_ids, size=self.batch_size, where=where)
 
     def find(
         self,
@@ -163,26 +186,42 @@ class Answerer(ABC):
         passage_ids: Sequence[Ids] | None = None,
         passages: Sequence[Sequence[Passage]] | None = None,
         priors: Sequence[Sequence[float]] | None = None,
+        where: Where | None = None,
     ) -> Asked:
         """Find the passages of each question: those given, or else the retriever's."""
+        if wrong := [question for question in questions if not isinstance(question, str)]:
+            raise TypeError(f"`question` must be a string. Received: {wrong[0]!r}")
         if blank := [question for question in questions if not question.strip()]:
             raise ValueError(f"`question` must not be blank. Received: question={blank[0]!r}")
         if passages is not None:
             check_chosen("passages", passages, len(questions), self.num_passages)
+            _check_allowed(passages, where)
             return Asked(questions, passages, None, self._texts, priors)
         if passage_ids is not None:
             check_chosen("passage_ids", passage_ids, len(questions), self.num_passages)
             looked_up = iter(self._source.find([i for ids in passage_ids for i in ids]))
             rows = [list(islice(looked_up, len(ids))) for ids in passage_ids]
+            _check_allowed(rows, where)
             return Asked(questions, rows, None, self._source, priors)
         if self._retriever is None:
             raise ValueError(
                 "`passage_ids` must be given where there is no retriever. Received: None"
             )
-        places, scores = self._retriever.search(questions, self.num_passages)
+        allowed = [] if where is None else [self._allowed(where)]
+        places, scores = self._retriever.search(questions, self.num_passages, *allowed)
         retrieved = iter(self._source.at(places[places >= 0].astype("int64")))
         rows = [list(islice(retrieved, count)) for count in (places >= 0).sum(axis=1)]
         return Asked(questions, rows, scores, self._source)
+
+    def _allowed(self, where: Where) -> np.ndarray:
+        """Which places the passages have that pass; kept for the last filter."""
+        key: Any = check_where(where)
+        if not callable(where):  # It may be changed later.
+            key = {n: frozenset({v} if isinstance(v, str) else v) for n, v in where.items()}
+        if self._filter is None or self._filter[0] != key:
+            self._filter = key, allowed_rows(self._source.each(), where)
+        rows: Any = self._filter[1]
+        return rows
 
     def inputs(self, asked: Asked, size: int | None = None) -> Inputs:
         """Turn questions and passages into model inputs; the last question fills up to `size`."""
@@ -251,6 +290,7 @@ class Answerer(ABC):
         questions: Iterable[str],
         *chosen: Iterable[Sequence[Any]] | None,
         size: int,
+        where: Where | None = None,
     ) -> Iterator[Answer]:
         """Answer in batches; `chosen` are further arguments of `find`."""
         if isinstance(questions, str):
@@ -262,7 +302,7 @@ class Answerer(ABC):
             while True:
                 part, ready = list(islice(left, size)), ahead
                 rows = [None if row is None else list(islice(row, len(part))) for row in given]
-                ahead = thread.submit(self._prepare, size, part, *rows) if part else None
+                ahead = thread.submit(self._prepare, size, where, part, *rows) if part else None
                 if ready is not None:
                     asked, inputs = ready.result()
                     yield from self.answers(asked, self.run(inputs))
@@ -271,7 +311,21 @@ class Answerer(ABC):
         if any(next(row, None) is not None for row in given if row is not None):
             raise ValueError("There must be as many questions as passages are given for")
 
-    def _prepare(self, size: int, *arguments: Any) -> tuple[Asked, Inputs]:
+    def _prepare(self, size: int, where: Where | None, *arguments: Any) -> tuple[Asked, Inputs]:
         """Do everything before the model."""
-        asked = self.find(*arguments)
+        find: Any = self.find if where is None else partial(self.find, where=where)
+        asked = find(*arguments)
         return asked, self.inputs(asked, size)
+
+
+def _check_allowed(chosen: Sequence[Sequence[Any]], where: Where | None) -> None:
+    """Raise a `ValueError` for a passage that the filter excludes."""
+    if where is None:
+        return
+    check_where(where)
+    for passage in (passage for row in chosen for passage in row):
+        if not passes(passage, where):
+            raise ValueError(
+                f"`passage_ids` must be of passages that `where` lets through. "
+                f"Received: {passage.id!r}"
+            )

@@ -42,6 +42,8 @@ def check_chosen(name: str, chosen: Sequence[Sequence[Any]], questions: int, mos
             f"`{name}` must be a sequence of {what} for each question. Received: {received}"
         )
     for row in chosen:
+        if what == "ids" and (wrong := [i for i in row if not isinstance(i, str)]):
+            raise TypeError(f"`{name}` must be strings. Received: {wrong[0]!r}")
         if len(row) > most:
             raise ValueError(
                 f"`{name}` must be at most num_passages={most} {what}. Received: {len(row)} {what}"

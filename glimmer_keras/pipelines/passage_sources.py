@@ -1,7 +1,7 @@
 """Where a reader has its passages from: a memory store, or texts that are encoded as they come."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +19,9 @@ class PassageSource(Protocol):
     """Passages in an order, found by id or place, and as inputs of the model."""
 
     def __len__(self) -> int: ...
+
+    def each(self) -> Iterable[StoredPassage | Passage]:
+        """Give all passages in the order."""
 
     def find(self, ids: Sequence[str]) -> Sequence[StoredPassage | Passage]:
         """Look passages up by id; an unknown one is a `ValueError` that names it."""
@@ -41,7 +44,7 @@ class StoreSource:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
-        self.find, self.at = store.passages, store.passages_at
+        self.find, self.at, self.each = store.passages, store.passages_at, store.iter_passages
 
     def __len__(self) -> int:
         return len(self._store)
@@ -99,6 +102,9 @@ class CorpusPassages:
 
     def __len__(self) -> int:
         return len(self._corpus)
+
+    def each(self) -> Iterable[Passage]:
+        return iter(self._corpus)
 
     def find(self, ids: Sequence[str]) -> list[Passage]:
         return [self._corpus[self._corpus.row(i)] for i in ids]

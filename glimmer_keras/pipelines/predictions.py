@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines.answer import Answer, best_first
 from glimmer_keras.pipelines.answerer import Answerer
 from glimmer_keras.pipelines.kilt_files import provenance
+from glimmer_keras.pipelines.passage_filter import passes
 from glimmer_keras.utils.files import write_file
 from glimmer_keras.utils.progress import track
 
@@ -90,6 +91,7 @@ def write_predictions(
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
     corpus: Corpus | None = None,
+    where: Mapping[str, str | Collection[str]] | None = None,
 ) -> None:
     """Answer the questions of a task into a file of KILT predictions, JSON lines.
 
@@ -107,6 +109,8 @@ def write_predictions(
         progress: Whether to show a progress bar in a terminal.
         corpus: In which the task's retrieved rows count, if it has any: these passages are read,
             as many as the reader takes, in place of its retriever's.
+        where: Which passages may be read, as in `Answerer.answer`; of those retrieved before, the
+            others are passed over.
 
     Raises:
         OSError: If it cannot be written.
@@ -114,16 +118,25 @@ def write_predictions(
     """
     part = Path(f"{path}.part")
     made_of: dict[str, Any] = {"settings": settings, "task": task.fingerprint}
+    if where is not None:
+        made_of["where"] = {
+            name: sorted({v} if isinstance(v, str) else v) for name, v in where.items()
+        }
     chosen = None
     if corpus is not None:
         rows = fit_columns(task.rows(slice(None)), reader.num_passages)
         made_of["retrieved"] = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
-        chosen = [[corpus[row].id for row in found if row >= 0] for found in rows.tolist()]
+        found = [[corpus[row] for row in places if row >= 0] for places in rows.tolist()]
+        chosen = [[p.id for p in row if where is None or passes(p, where)] for row in found]
     header = json.dumps(made_of, sort_keys=True) + "\n"
     lines = _finished(part, header)
     left = list(task)[len(lines) :]
     answers = track(
-        reader.answer_all((example.question for example in left), chosen and chosen[len(lines) :]),
+        reader.answer_all(
+            (example.question for example in left),
+            chosen and chosen[len(lines) :],
+            *([] if where is None else [where]),
+        ),
         f"Answering {task.name}",
         "questions",
         len(left),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import numpy as np
 from glimmer_keras.data import Corpus, Passage, RetrievedWriter, Task, read_retrieved
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
+from glimmer_keras.pipelines.passage_filter import allowed_rows
 from glimmer_keras.pipelines.text_vectors import TextVectors
 from glimmer_keras.retrieval import (
     BM25Retriever,
@@ -166,6 +167,7 @@ def write_retrieved(
     path: str | os.PathLike[str],
     num_passages: int,
     progress: bool = True,
+    where: Mapping[str, str | Collection[str]] | None = None,
 ) -> Task:
     """Retrieve for a task once, and keep the rows and scores on disk; see `RetrievedWriter`.
 
@@ -179,6 +181,7 @@ def write_retrieved(
         path: Folder of the task's results.
         num_passages: Passages of each question.
         progress: Whether to show a progress bar in a terminal.
+        where: Which passages may be found: for each of their fields the value, or values.
 
     Returns:
         The task with the rows, memory-mapped.
@@ -193,13 +196,17 @@ def write_retrieved(
             f"`retriever` must be of `corpus`, of {len(corpus)} passages and fingerprint "
             f"{corpus.fingerprint[:16]}. Received: {len(retriever)} passages, {fingerprint[:16]!r}"
         )
-    writer = RetrievedWriter(path, task, corpus, num_passages, retriever.settings)
+    settings = dict(retriever.settings)
+    if where is not None:
+        settings["where"] = {n: sorted({v} if isinstance(v, str) else v) for n, v in where.items()}
+    writer = RetrievedWriter(path, task, corpus, num_passages, settings)
     if writer.complete:
         return read_retrieved(path, task, corpus)
+    allowed = [] if where is None else [allowed_rows(corpus, where)]
     with Progress(f"Retrieving for {task.name}", len(task), "questions", progress) as shown:
         for start in range(writer.done, len(task), QUESTIONS_AT_ONCE):
             questions = [example.question for example in task[start : start + QUESTIONS_AT_ONCE]]
-            writer.write(*retriever.search(questions, num_passages))
+            writer.write(*retriever.search(questions, num_passages, *allowed))
             shown.advance(len(questions))
     writer.finish()
     return read_retrieved(path, task, corpus)

@@ -96,12 +96,15 @@ class BM25Retriever:
     def __repr__(self) -> str:
         return f"BM25Retriever({len(self)} passages, {len(self._index.vocab_dict)} words)"
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the best passages for each query.
 
         Args:
             queries: Any number of strings.
             k: Number of passages, at least 1.
+            allowed: bool `(passages,)`, those that may be found; `None` for all.
 
         Returns:
             int32 rows and float32 scores `(queries, k)`, the best first. Passages that share no
@@ -112,12 +115,15 @@ class BM25Retriever:
             raise TypeError("`queries` must be a sequence of strings. Received: one string")
         if k < 1:
             raise ValueError(f"`k` must be at least 1. Received: k={k}")
+        check_allowed(allowed, len(self))
         rows = np.full((len(queries), k), -1, dtype="int32")
         scores = np.zeros((len(queries), k), dtype="float32")
         count = min(k, len(self))
         for number, words in enumerate(self._words(queries)):
             token_ids = self._index.get_tokens_ids(words)
             passage_scores = self._index.get_scores_from_ids(token_ids)  # (passages,)
+            if allowed is not None:
+                passage_scores = np.where(allowed, passage_scores, 0)
             best = top_rows(passage_scores, count)
             best = best[passage_scores[best] > 0]
             rows[number, : len(best)] = best
@@ -183,6 +189,15 @@ class BM25Retriever:
                 f"{path}: must hold {manifest['num_passages']} passages. Received: {len(retriever)}"
             )
         return retriever
+
+
+def check_allowed(allowed: np.ndarray | None, size: int) -> None:
+    """Raise a `ValueError` for what does not tell of each passage whether it may be found."""
+    if allowed is not None and (allowed.shape != (size,) or allowed.dtype != bool):
+        raise ValueError(
+            f"`allowed` must be booleans of shape ({size},). "
+            f"Received: {allowed.dtype} of shape {allowed.shape}"
+        )
 
 
 def top_rows(scores: np.ndarray, k: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from glimmer_keras.retrieval.bm25_retriever import top_rows
+from glimmer_keras.retrieval.bm25_retriever import check_allowed, top_rows
 from glimmer_keras.retrieval.faiss_index import FaissIndex
 from glimmer_keras.retrieval.vector_store import VectorStore, check_vectors
 
@@ -73,12 +73,15 @@ class DenseRetriever:
         search = "exact" if self.index is None else "by FAISS"
         return f"DenseRetriever({len(self)} passages x {self.vectors.shape[1]}, {search})"
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the best passages for each query.
 
         Args:
             queries: Any number of strings.
             k: Number of passages, at least 1.
+            allowed: bool `(passages,)`, those that may be found; `None` for all.
 
         Returns:
             int32 rows and float32 scores `(queries, k)`, the best first. Where there are fewer
@@ -96,9 +99,10 @@ class DenseRetriever:
                 f"`encode` must give vectors {(len(queries), self.vectors.shape[1])}. "
                 f"Received: shape={encoded.shape}"
             )
+        check_allowed(allowed, len(self))
         if self.index is not None:
-            return self.index.search(encoded, k)
-        return search_exactly(self.vectors, encoded, k)
+            return self.index.search(encoded, k, allowed)
+        return search_exactly(self.vectors, encoded, k, allowed)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the vectors to a local path or URL; they can be loaded when all is written.
@@ -197,13 +201,16 @@ def _kept_index(store: VectorStore, factory: str, parameters: str) -> FaissIndex
     return index
 
 
-def search_exactly(vectors: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def search_exactly(
+    vectors: Any, queries: np.ndarray, k: int, allowed: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Find the greatest inner products.
 
     Args:
         vectors: Floats `(passages, dim)`, read in slices of rows.
         queries: float32 `(queries, dim)`.
         k: Number of passages; missing ones are row -1 with score 0.
+        allowed: bool `(passages,)`, or `None` for all.
 
     Returns:
         int32 rows and float32 scores `(queries, k)`.
@@ -213,6 +220,11 @@ def search_exactly(vectors: Any, queries: np.ndarray, k: int) -> tuple[np.ndarra
     for start in range(0, vectors.shape[0], BLOCK):
         stop = min(start + BLOCK, vectors.shape[0])
         block = np.asarray(vectors[start:stop]).astype("float32", copy=False)
+        numbers = np.arange(start, stop)
+        if allowed is not None:
+            block, numbers = block[allowed[start:stop]], numbers[allowed[start:stop]]
+            if not len(block):
+                continue
         for first in range(0, len(queries), QUERIES):
             products = queries[first : first + QUERIES] @ block.T  # (queries, rows of the block)
             for number, block_scores in enumerate(products, first):
@@ -221,5 +233,5 @@ def search_exactly(vectors: Any, queries: np.ndarray, k: int) -> tuple[np.ndarra
                 # Stable, and the rows before are lower: equal scores go to the lower row.
                 order = np.argsort(-both, kind="stable")[:k]
                 scores[number] = both[order]
-                rows[number] = np.concatenate([rows[number], best + start])[order]
+                rows[number] = np.concatenate([rows[number], numbers[best]])[order]
     return rows, np.where(rows < 0, np.float32(0), scores)

@@ -81,7 +81,9 @@ class FaissIndex:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: np.ndarray, k: int, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the vectors of the greatest inner products.
 
         Equal scores go to the lower row, of those that FAISS has found. What it has not found is
@@ -90,14 +92,34 @@ class FaissIndex:
         Args:
             queries: Floats `(queries, dim)`.
             k: Number of vectors for each.
+            allowed: bool `(passages,)`, those that may be found; `None` for all.
 
         Returns:
             int32 rows and float32 scores `(queries, k)`.
+
+        Raises:
+            ValueError: If `allowed` is given to a kind of index that FAISS cannot filter.
         """
-        scores, rows = self._index.search(np.ascontiguousarray(queries, "float32"), k)
+        more = {} if allowed is None else {"params": self._selecting(allowed)}
+        scores, rows = self._index.search(np.ascontiguousarray(queries, "float32"), k, **more)
         order = np.lexsort((rows, -scores), axis=-1)
         rows = np.take_along_axis(rows, order, -1).astype("int32")
         return rows, np.where(rows < 0, 0, np.take_along_axis(scores, order, -1))
+
+    def _selecting(self, allowed: np.ndarray) -> Any:
+        """The parameters of a search among some vectors."""
+        faiss, index = _faiss(), self._index
+        selector = faiss.IDSelectorBatch(np.flatnonzero(allowed))
+        if isinstance(index, faiss.IndexHNSW):
+            return faiss.SearchParametersHNSW(sel=selector, efSearch=index.hnsw.efSearch)
+        if isinstance(index, faiss.IndexIVF):
+            return faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
+        if isinstance(index, faiss.IndexFlat):
+            return faiss.SearchParameters(sel=selector)
+        raise ValueError(
+            "`index` must be exact, Flat, HNSW or IVF where passages are filtered. "
+            f"Received: {self.settings}"
+        )
 
     def to_bytes(self) -> bytes:
         """Write the index as FAISS does."""

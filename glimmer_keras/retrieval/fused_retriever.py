@@ -56,18 +56,22 @@ class FusedRetriever:
     def __repr__(self) -> str:
         return f"FusedRetriever({self.retrievers!r})"
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: Sequence[str], k: int, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the best passages for each query, of the first 100, or `k`, of each retriever.
 
         Args:
             queries: Any number of strings.
             k: Number of passages, at least 1.
+            allowed: bool `(passages,)`, those that may be found; `None` for all.
 
         Returns:
             int32 rows and float32 scores `(queries, k)`, the best first; where fewer are found,
             the rest is row -1 with score 0.
         """
-        found = [r.search(queries, max(k, LEAST_DEPTH))[0] for r in self.retrievers]
+        more = () if allowed is None else (allowed,)
+        found = [r.search(queries, max(k, LEAST_DEPTH), *more)[0] for r in self.retrievers]
         rows = np.full((len(queries), k), -1, "int32")
         scores = np.zeros((len(queries), k), "float32")
         for number, ranked in enumerate(zip(*found, strict=True)):

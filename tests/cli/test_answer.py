@@ -115,7 +115,7 @@ def test_passages_that_others_found(files, run, tmp_path):
 def test_a_prompt_goes_on_after_an_error(files, run, monkeypatch):
     answer = gk.Reader.answer
 
-    def failing(self, question, ids=None):
+    def failing(self, question, ids=None, where=None):
         if question == "bad":
             raise ValueError("no\nsuch")
         return answer(self, question, ids)

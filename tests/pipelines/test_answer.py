@@ -84,5 +84,5 @@ def test_the_sentence_that_has_the_answer_is_marked():
 
 def test_as_plain_values():
     found = json.loads(json.dumps(Answer("q", "Ulm", (READ,), 0.5).to_dict()))
-    assert found.pop("passages") == [dataclasses.asdict(READ)]
+    assert found.pop("passages") == [dataclasses.asdict(READ) | {"fields": {}}]
     assert found == {"question": "q", "text": "Ulm", "confidence": 0.5}

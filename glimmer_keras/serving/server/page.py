@@ -1,5 +1,4 @@
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ class Page:
             "confidence": answer.confidence,
             "log_probability": float(outputs["log_probability"][0]),
             "milliseconds": times,
-            "passages": [asdict(passage) for passage in answer.passages],
+            "passages": answer.to_dict()["passages"],
         }
 
 
