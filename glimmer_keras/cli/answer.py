@@ -15,6 +15,7 @@ from glimmer_keras.cli.arguments import (
     add_retriever_arguments,
     add_where_argument,
     check_retriever,
+    positive,
     retriever_of,
     share,
     where_of,
@@ -51,6 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     questions = parser.add_mutually_exclusive_group()
     questions.add_argument("--question", help="one question; without it a prompt waits for them")
     questions.add_argument("--input", help=QUESTIONS_HELP)
+    parser.add_argument(
+        "--question-length",
+        type=positive,
+        help="tokens to which questions are cut (default: the preset's)",
+    )
     parser.add_argument("--ids", nargs="+", metavar="ID", help="passages to read for --question")
     parser.add_argument("--output", help="file of KILT predictions for --input")
     parser.add_argument("--batch-size", type=int, default=8, help="questions of --input at once")
@@ -92,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         num_passages=args.num_passages,
         batch_size=args.batch_size,
         min_confidence=args.min_confidence,
+        question_length=args.question_length,
     )
     if task:
         settings = {
@@ -99,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
             "written": weights_time(args.preset),
             "num_passages": reader.num_passages,
             "min_confidence": args.min_confidence,
+            "question_length": reader.question_length,
         }
         chosen_from = None
         if index is not None:

@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-k", "--num-passages", type=positive, default=8, help="passages a question"
     )
     parser.add_argument(
+        "--question-length",
+        type=positive,
+        help="tokens to which questions are cut (default: the preset's)",
+    )
+    parser.add_argument(
         "--min-confidence", type=share, default=0.0, help="answers with less are left empty (0)"
     )
     parser.add_argument("--json", action="store_true", help="print answers as JSON lines")
@@ -39,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         corpus=corpus,
         num_passages=min(args.num_passages, most),
         min_confidence=args.min_confidence,
+        question_length=args.question_length,
     )
     for question in typed_questions() if args.question is None else [args.question]:
         show(reader.answer(question), args.json)

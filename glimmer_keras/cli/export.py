@@ -15,6 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--passages", type=positive, metavar="K", help="passages of a question")
     parser.add_argument(
+        "--question-length",
+        type=positive,
+        help="tokens to which questions are cut (default: the preset's)",
+    )
+    parser.add_argument(
         "--memory-dtype", choices=("float32", "bfloat16"), help="of memory that is not int8"
     )
     parser.add_argument(
@@ -40,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     options = {
         "beam_size": args.beam,
         "num_passages": args.passages,
+        "question_length": args.question_length,
         "memory_dtype": args.memory_dtype,
         "text": args.text,
         "force": args.force,

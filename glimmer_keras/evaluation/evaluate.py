@@ -3,8 +3,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from rich.table import Table
 
-from glimmer_keras.data import Corpus, PassageInputs, Task, TokenizedTask
-from glimmer_keras.metrics import Scores, accuracy, exact_match, f1, found_evidence_at, rouge_l
+from glimmer_keras.data import Corpus, Example, PassageInputs, Task, TokenizedTask
+from glimmer_keras.metrics import (
+    Scores,
+    accuracy,
+    exact_match,
+    f1,
+    found_evidence_at,
+    r_precision,
+    rouge_l,
+)
 from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines import Predictions, predict
 
@@ -55,6 +63,10 @@ def score_tasks(
 def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) -> None:
     """Add a task's scores: KILT's `ANSWER_METRICS` over all gold answers.
 
+    Where the task has evidence also `r_precision`, of pages if it names pages and else of passages,
+    and KILT's combined scores, `kilt_exact_match` and so on: those of answers whose R-precision is
+    1, else 0. As in KILT, evidence that is not in the corpus was not found.
+
     With a scorer also, for the `m` that the model selects, `retrieved_recall`: recall@m of gold
     passages as they were retrieved, and `reranked_recall`: after reranking. Examples whose
     evidence is not in the corpus do not count there.
@@ -63,9 +75,20 @@ def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) 
     selected = predictions.selected_passages
     if selected is not None:
         metrics |= {"retrieved_recall": [], "reranked_recall": []}
+    with_evidence = task.retrieved is not None and any(example.evidence for example in task)
+    if with_evidence:
+        metrics |= {"r_precision": []} | {f"kilt_{name}": [] for name in ANSWER_METRICS}
+        ranking = None if selected is None else predictions.ranking()
     for number, (example, answer) in enumerate(zip(task, predictions.answers, strict=True)):
         for name, metric in ANSWER_METRICS.items():
             metrics[name].append(metric(answer, example.answers))
+        if with_evidence:
+            rows = task.retrieved[number]
+            rows = rows if ranking is None else rows[ranking[number]]
+            found = _r_precision(example, corpus, rows[rows >= 0].tolist())
+            metrics["r_precision"].append(found)
+            for name in ANSWER_METRICS:
+                metrics[f"kilt_{name}"].append(metrics[name][-1] if found == 1 else 0.0)
         evidence = corpus.evidence_rows(example)
         if selected is None or not evidence or task.retrieved is None:
             continue
@@ -75,6 +98,18 @@ def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) 
         metrics["retrieved_recall"].append(found_evidence_at(retrieved, evidence, m))
         metrics["reranked_recall"].append(found_evidence_at(reranked, evidence, m))
     scores.update(task.name, **metrics)
+
+
+def _r_precision(example: Example, corpus: Corpus, rows: Sequence[int]) -> float:
+    """R-precision of passages in their order, by page if the evidence names pages."""
+    if not example.evidence:
+        return 0.0
+    passages = [corpus[row] for row in rows]
+    if any(piece.page_id for pieces in example.evidence for piece in pieces):
+        sets = [{piece.page_id for piece in pieces} for pieces in example.evidence]
+        return r_precision([passage.page_id for passage in passages], sets)
+    sets = [{piece.passage_id for piece in pieces} for pieces in example.evidence]
+    return r_precision([passage.id for passage in passages], sets)
 
 
 def score_table(rows: dict[str, dict[str, float]], title: str) -> Table:

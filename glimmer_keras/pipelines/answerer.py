@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,6 @@ from typing import Any, overload
 import numpy as np
 
 from glimmer_keras.data import Passage, TokenSpec, pad_tokens, padding_mask
-from glimmer_keras.data.token_ids import report_truncated
 from glimmer_keras.metrics.calibration import calibrated
 from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages, with_sentences
@@ -18,6 +18,8 @@ from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors
 from glimmer_keras.pipelines.passage_filter import Where, allowed_rows, check_where, passes
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
+
+logger = logging.getLogger("glimmer_keras")
 
 Ids = Sequence[str]
 Inputs = dict[str, np.ndarray]
@@ -43,9 +45,12 @@ class Answerer(ABC):
         calibration: See `Glimmer`.
         min_confidence: From 0 to 1; answers with less are left empty.
 
+    Attributes:
+        questions_cut: How many questions were longer than `question_length` so far.
+
     Raises:
-        ValueError: If `batch_size` or `min_confidence` is out of range, or the retriever is over
-            another number of passages.
+        ValueError: If `batch_size`, `question_length` or `min_confidence` is out of range, or the
+            retriever is over another number of passages.
     """
 
     def __init__(
@@ -65,6 +70,10 @@ class Answerer(ABC):
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+        if question_length < 1:
+            raise ValueError(
+                f"`question_length` must be at least 1. Received: question_length={question_length}"
+            )
         if not 0 <= min_confidence <= 1:
             raise ValueError(
                 f"`min_confidence` must be from 0 to 1. Received: min_confidence={min_confidence}"
@@ -78,11 +87,13 @@ class Answerer(ABC):
         self.batch_size = batch_size
         self.lengths = tuple(passage_lengths)
         self.takes_prior = takes_prior
+        self.question_length = question_length
+        self.questions_cut = 0
         self.calibration = calibration
         self.min_confidence = min_confidence
         self._source, self._retriever = source, retriever
         self._texts = TextInputs(spec, passage_lengths[-1])
-        self._spec, self._question_length, self._fill = spec, question_length, fill
+        self._spec, self._fill = spec, fill
         self._filter: tuple[Any, Any] | None = None
         capital, small = map(list, spec.tokenize(["THE", "the"]))
         self._uncased = capital == small != []
@@ -228,11 +239,13 @@ class Answerer(ABC):
         count = len(asked.questions)
         # (size,), the question of each row
         filled = np.minimum(np.arange(size if self._fill and size else count), count - 1)
-        spec, length = self._spec, self._question_length
+        spec, length = self._spec, self.question_length
         tokens, lengths, cut = pad_tokens(
             spec.tokenize(list(asked.questions)), length, None, spec.pad_id
         )
-        report_truncated(cut, count, "questions", length)
+        if cut and not self.questions_cut:
+            logger.warning("Questions are cut to %d tokens where longer", length)
+        self.questions_cut += cut
         passages = [asked.passages[number] for number in filled]
         inputs = {
             "question_token_ids": tokens[filled],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from glimmer_keras.pipelines.kilt_files import provenance
 from glimmer_keras.pipelines.passage_filter import passes
 from glimmer_keras.utils.files import write_file
 from glimmer_keras.utils.progress import track
+
+logger = logging.getLogger("glimmer_keras")
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,10 @@ def write_predictions(
             file.flush()
     write_file(path, "".join(lines))
     part.unlink()
+    if cut := getattr(reader, "questions_cut", 0):
+        logger.warning(
+            "%d of %d questions were cut to %d tokens", cut, len(left), reader.question_length
+        )
 
 
 def prediction(example_id: str, answer: Answer) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class Reader(Answerer):
             default the preprocessor's `num_passages`, or 25 as in the paper, or all there are.
         batch_size: Questions answered at once, when there are several.
         min_confidence: Answers with less are left empty.
+        question_length: Tokens to which questions are cut, by default the preprocessor's. The
+            attribute `questions_cut` tells how many were.
 
     Raises:
         ValueError: If the memory was made with something else, which the message names, or the
@@ -55,6 +57,7 @@ class Reader(Answerer):
         num_passages: int | None = None,
         batch_size: int = 8,
         min_confidence: float = 0.0,
+        question_length: int | None = None,
     ) -> None:
         preprocessor = check_preprocessor(glimmer)
         spec = token_spec(preprocessor)
@@ -79,7 +82,9 @@ class Reader(Answerer):
             source,
             retriever,
             spec,
-            question_length=preprocessor.question_length,
+            question_length=(
+                preprocessor.question_length if question_length is None else question_length
+            ),
             passage_lengths=fixed_lengths(preprocessor.passage_length),
             num_passages=num_passages,
             batch_size=batch_size,

@@ -17,6 +17,7 @@ def export(
     *,
     beam_size: int | None = None,
     num_passages: int | None = None,
+    question_length: int | None = None,
     memory_dtype: str | None = None,
     text: bool = False,
     max_table_bytes: int = MAX_TABLE_BYTES,
@@ -58,6 +59,7 @@ def export(
             size in RAM.
         beam_size: Beams to search with, as KerasHub's `BeamSampler`; `None` is greedy.
         num_passages: `k`; by default the preprocessor's, or 25.
+        question_length: Tokens to which questions are cut; by default the preprocessor's.
         memory_dtype: `"float32"` or `"bfloat16"`; by default what the model computes in.
         text: Whether to write `DIR-text/<version>` too, where all takes and gives strings.
             The signatures have the same names, but for `answer_from_text`. `questions` is string
@@ -78,6 +80,7 @@ def export(
     options: dict[str, Any] = {
         "beam_size": beam_size,
         "num_passages": num_passages,
+        "question_length": question_length,
         "memory_dtype": memory_dtype,
         "text": text,
         "max_table_bytes": max_table_bytes,

@@ -31,7 +31,7 @@ class Settings:
     beam_size: int | None
 
     def __post_init__(self) -> None:
-        for name in ("beam_size", "num_passages"):
+        for name in ("beam_size", "num_passages", "question_length"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ValueError(
@@ -55,6 +55,7 @@ class Settings:
         beam_size: int | None = None,
         num_passages: int | None = None,
         memory_dtype: str | None = None,
+        question_length: int | None = None,
     ) -> "Settings":
         """Take those of a model with a preprocessor; `None` is what the model has."""
         backbone, preprocessor = glimmer.backbone, glimmer.preprocessor
@@ -64,7 +65,7 @@ class Settings:
         if num_passages is None:
             num_passages = preprocessor.num_passages or NUM_PASSAGES
         return cls(
-            preprocessor.question_length,
+            preprocessor.question_length if question_length is None else question_length,
             preprocessor.passage_length,
             preprocessor.answer_length,
             num_passages,

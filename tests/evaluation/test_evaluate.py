@@ -39,6 +39,9 @@ def test_scores_by_hand():
     assert abs(row["rouge_l"] - 4 / 5 / 3) < 1e-8
     # "a b c" normalises to "b c", "a b" to "b": precision 1, recall 1/2
     assert abs(row["f1"] - (1 + 2 / 3) / 3) < 1e-9
+    # The first passage of the first is gold; the second's is not; the third's is not there.
+    assert row["r_precision"] == row["kilt_exact_match"] == row["kilt_f1"] == 1 / 3
+    assert row["kilt_accuracy"] == 0.0
     # Of the two examples whose evidence is in the corpus.
     assert row["retrieved_recall"] == 1 / 2
     assert row["reranked_recall"] == 1 / 2
@@ -55,11 +58,13 @@ def test_a_table_of_tasks_has_their_average():
     }
 
 
-def test_without_a_scorer_only_answers_are_scored():
+def test_without_a_scorer_no_selection_is_scored():
     task = Task("qa", [example(0, ("x",), ["0"])]).with_retrieved(np.zeros((1, 1), "int32"))
     scores = Scores()
     score(scores, task, CORPUS, Predictions(["x"], None, None))
-    assert set(scores.by_task()["qa"]) == {"exact_match", "f1", "accuracy", "rouge_l"}
+    answers = {"exact_match", "f1", "accuracy", "rouge_l"}
+    kilt = {f"kilt_{name}" for name in answers}
+    assert set(scores.by_task()["qa"]) == answers | kilt | {"r_precision"}
 
 
 def test_table_has_a_row_a_task():
@@ -70,3 +75,16 @@ def test_table_has_a_row_a_task():
     assert "exact match" in text
     assert "50.0" in text
     assert "25.0" in text
+
+
+def test_evidence_that_names_pages_is_found_by_page():
+    corpus = Corpus([Passage(f"p{n}", "", "text", page) for n, page in enumerate("AAB")])
+    evidence = ((Provenance(page_id="A"), Provenance(page_id="B")), (Provenance(page_id="B"),))
+    task = Task("qa", [Example("0", "qa", "q", ("x",), evidence)])
+    for rows, expected in (([0, 1, 2], 1.0), ([0, 1, -1], 0.5), ([2, 0, 1], 1.0)):
+        scores = Scores()
+        retrieved = task.with_retrieved(np.array([rows], "int32"))
+        score(scores, retrieved, corpus, Predictions(["x"], None, None))
+        row = scores.by_task()["qa"]
+        assert row["r_precision"] == expected
+        assert row["kilt_exact_match"] == (expected == 1)

@@ -153,8 +153,6 @@ def test_files_of_retrieval_and_predictions(glimmer, corpus, tmp_path):
 def test_fields_that_are_no_object(tmp_path):
     path = tmp_path / "corpus.jsonl"
     path.write_text('{"id": "1", "text": "a", "fields": "en"}\n')
-    with pytest.raises(
-        ValueError, match=":1: field `fields` must be an object. Received: 'en'"
-    ):
+    with pytest.raises(ValueError, match=":1: field `fields` must be an object. Received: 'en'"):
         read_corpus(path)
     assert Corpus([Passage("1", "", "a")])[0].fields == ()

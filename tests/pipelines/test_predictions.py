@@ -105,6 +105,13 @@ def lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
+def test_how_many_questions_were_cut_is_told(tmp_path, caplog):
+    reader = Reader()
+    reader.questions_cut, reader.question_length = 2, 48
+    pipelines.write_predictions(reader, ASKED, tmp_path / "out.jsonl")
+    assert "2 of 3 questions were cut to 48 tokens" in caplog.text
+
+
 def test_predictions_as_kilt_reads_them(tmp_path):
     pipelines.write_predictions(Reader(), ASKED, tmp_path / "out.jsonl")
     rows = lines(tmp_path / "out.jsonl")

@@ -205,10 +205,18 @@ def test_without_a_scorer_the_order_is_that_of_retrieval(readers, glimmer, monke
     assert answer.selected == answer.passages
 
 
-def test_a_long_question_is_cut_and_said_so(readers, caplog):
+def test_a_long_question_is_cut_and_said_so(glimmer, stores, retriever, caplog):
+    reader = gk.Reader(glimmer, stores["int8"], retriever, batch_size=1)
     with caplog.at_level(logging.WARNING, logger="glimmer_keras"):
-        readers["int8"].answer(["Voss " * 30, QUESTIONS[0]])
-    assert "1 of 2 questions were truncated to 12 tokens" in caplog.text
+        [cut, _, _] = reader.answer_all(["Voss " * 30, QUESTIONS[0], "Voss " * 30])
+    assert caplog.text.count("Questions are cut to 12 tokens where longer") == 1
+    assert reader.questions_cut == 2
+    longer = gk.Reader(glimmer, stores["int8"], retriever, batch_size=1, question_length=200)
+    whole = longer.answer("Voss " * 30)
+    assert longer.questions_cut == 0
+    assert scores(whole) != pytest.approx(scores(cut), abs=1e-6)
+    with pytest.raises(ValueError, match="`question_length` must be at least 1"):
+        gk.Reader(glimmer, stores["int8"], retriever, question_length=0)
 
 
 @pytest.mark.parametrize("memory", ["int8", None])
