@@ -66,13 +66,16 @@ def read_json(path: str | Path) -> Any:
     """
     with open_file(path) as file:
         try:
-            return json.loads(file.read().decode("utf-8-sig"))
+            text = file.read().decode("utf-8-sig")
+            content = json.loads(text)
         except UNREADABLE as error:
             raise ValueError(f"{path}: cannot be read: {error}") from error
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: not valid JSON: {error}") from error
+    check_unicode(text, str(path))
+    return content
 
 
 def read_list(path: str | Path) -> Iterator[tuple[str, Record]]:
@@ -129,7 +132,17 @@ def _parse(line: str, where: str) -> Record:
         raise ValueError(f"{where}: not valid JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not valid JSON: {error}") from error
+    check_unicode(line, where)
     return _check_object(record, where)
+
+
+def check_unicode(text: str, where: str) -> None:
+    r"""Raise a `ValueError` for JSON with half of a character, such as `"\ud83d"` alone."""
+    if r"\ud" in text or r"\uD" in text:
+        try:
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{where}: must be valid Unicode. Received: {error}") from error
 
 
 def _check_object(record: Any, where: str) -> Record:

@@ -352,6 +352,9 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             token among them, `"log_probability"` of these, and with a scorer `"passage_scores"`
             and `"selected_passages"`; of one question each without the batch dimension.
         """
+        max_length = kwargs.get("max_length", args[0] if args else None)
+        if max_length is not None and max_length < 1:
+            raise ValueError(f"`max_length` must be at least 1. Received: max_length={max_length}")
         one = isinstance(inputs, dict) and isinstance(inputs.get("questions"), str)
         if one:
             inputs = {name: [value] for name, value in inputs.items()}

@@ -160,6 +160,10 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         }
 
     def _inputs(self, x):
+        if tf.executing_eagerly():
+            _check_rows(
+                {name: x[name] for name in ("questions", "passages", "answers") if name in x}
+            )
         questions, question_mask = self.pack(x["questions"], self.question_length, "questions")
         passages = x["passages"]
         if isinstance(passages, (list, tuple)):
@@ -168,10 +172,10 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
                     '`"passages"` must be a list of strings for each question. '
                     f"Received: {passages!r}"
                 )
-            passages = tf.ragged.constant(passages, dtype="string", ragged_rank=1)
+            passages = _strings(passages, "passages", ragged=True)
         if isinstance(passages, tf.RaggedTensor):
             passages = passages.to_tensor("")
-        passages = tf.convert_to_tensor(passages, dtype="string")
+        passages = _strings(passages, "passages")
         if self.num_passages is not None:
             passages = passages[:, : self.num_passages]
             missing = self.num_passages - tf.shape(passages)[1]
@@ -194,7 +198,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
 
     def pack(self, texts, length, name):
         """Token ids and mask `(texts, length)` of strings, `"questions"` without an end token."""
-        tokens = self.tokenizer(tf.convert_to_tensor(texts, dtype="string"))
+        tokens = self.tokenizer(_strings(texts, name))
         if isinstance(tokens, list):  # outside of `tf.data`
             tokens = tf.ragged.constant(tokens, dtype="int32", ragged_rank=1)
         room = length - (name != "questions")
@@ -214,6 +218,26 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         if not isinstance(x, dict) or not set(names) <= set(x):
             received = sorted(x) if isinstance(x, dict) else type(x).__name__
             raise ValueError(f"Expected a dictionary with {names}. Received: {received}")
+
+
+def _check_rows(x):
+    """Raise a `ValueError` unless there are as many passages and answers as questions."""
+    texts = {name: x[name] for name in ("questions", "passages", "answers") if name in x}
+    rows = {
+        name: int(values.nrows()) if isinstance(values, tf.RaggedTensor) else len(values)
+        for name, values in texts.items()
+    }
+    if len(set(rows.values())) > 1:
+        raise ValueError(f"There must be passages and answers for each question. Received: {rows}")
+
+
+def _strings(texts, name, ragged=False):
+    try:
+        if ragged:
+            return tf.ragged.constant(texts, dtype="string", ragged_rank=1)
+        return tf.convert_to_tensor(texts, dtype="string")
+    except UnicodeEncodeError as error:
+        raise ValueError(f'`"{name}"` must be valid Unicode. Received: {error}') from error
 
 
 def _by_answer(sample_weight, answers):

@@ -14,7 +14,7 @@ from glimmer_keras.data import Passage, TokenSpec, pad_tokens, padding_mask
 from glimmer_keras.metrics.calibration import calibrated
 from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages, with_sentences
-from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors
+from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors, check_unicode
 from glimmer_keras.pipelines.passage_filter import Where, allowed_rows, check_where, passes
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
@@ -202,6 +202,8 @@ class Answerer(ABC):
         """Find the passages of each question: those given, or else the retriever's."""
         if wrong := [question for question in questions if not isinstance(question, str)]:
             raise TypeError(f"`question` must be a string. Received: {wrong[0]!r}")
+        for question in questions:
+            check_unicode("question", question)
         if blank := [question for question in questions if not question.strip()]:
             raise ValueError(f"`question` must not be blank. Received: question={blank[0]!r}")
         if passages is not None:

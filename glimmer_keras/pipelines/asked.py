@@ -32,6 +32,14 @@ class Asked:
     priors: Sequence[Sequence[float]] | None = None
 
 
+def check_unicode(name: str, text: str) -> None:
+    """Raise a `ValueError` for a text with half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"`{name}` must be valid Unicode. Received: {text!r}") from error
+
+
 def check_chosen(name: str, chosen: Sequence[Sequence[Any]], questions: int, most: int) -> None:
     """Raise a `ValueError` unless there are at most `most` ids or passages for each question."""
     what = name.removeprefix("passage_")

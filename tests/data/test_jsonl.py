@@ -34,6 +34,19 @@ def test_broken_lines(tmp_path, text, message):
         list(read_records(path))
 
 
+def test_half_a_character_is_an_error(tmp_path):
+    whole = tmp_path / "whole.jsonl"
+    whole.write_text('{"text": "\\ud83d\\ude00"}\n')
+    assert [record for _, record in read_records(whole)] == [{"text": "😀"}]
+    half = tmp_path / "half.jsonl"
+    half.write_text('{"text": "a"}\n{"text": "\\ud83d"}\n')
+    with pytest.raises(ValueError, match=r"half.jsonl:2: must be valid Unicode"):
+        list(read_records(half))
+    half.write_text('[{"text": "\\uDE00"}]')
+    with pytest.raises(ValueError, match=r"half.jsonl: must be valid Unicode"):
+        list(read_list(half))
+
+
 def test_unreadable_bytes(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"a": "\xff"}\n')

@@ -286,6 +286,15 @@ def test_weights_of_strings_count(reader, texts):
         reader.preprocessor(x, y=labels)
 
 
+def test_an_answer_has_a_token(reader, texts):
+    texts = {name: texts[name] for name in ("questions", "passages")}
+    for arguments in ((0,), (-1,)):
+        with pytest.raises(ValueError, match="`max_length` must be at least 1"):
+            reader.generate(texts, *arguments)
+    with pytest.raises(ValueError, match="`max_length` must be at least 1. Received: max_length=0"):
+        reader.generate(texts, max_length=0)
+
+
 def test_quantize_is_refused_rather_than_idle(reader):
     with pytest.raises(NotImplementedError, match="cannot be quantized yet. Received: mode='int8'"):
         reader.quantize("int8")

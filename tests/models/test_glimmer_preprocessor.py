@@ -105,6 +105,12 @@ def test_pipeline_tokens_are_the_same(preprocessor, tmp_path):
         ({"questions": ["a"], "passages": [[]]}, "at least one passage"),
         ({"questions": ["a"]}, "Expected a dictionary with .*'passages'.*Received: .'questions'"),
         (["a"], "Expected a dictionary.*Received: list"),
+        ({"questions": ["a"], "passages": [["b"], ["c"]]}, "passages and answers for each.*: 2"),
+        (
+            {"questions": ["half \ud83d"], "passages": [["b"]]},
+            '`"questions"` must be valid Unicode',
+        ),
+        ({"questions": ["a"], "passages": [["half \ud83d"]]}, '`"passages"` must be valid Unicode'),
     ],
 )
 def test_bad_texts(tokenizer, texts, message):

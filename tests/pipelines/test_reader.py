@@ -348,6 +348,16 @@ def test_fixed_lengths():
     assert fixed_lengths(10) == (10,)
 
 
+def test_what_is_no_question_or_id(readers):
+    reader = readers["int8"]
+    with pytest.raises(TypeError, match="`question` must be a string. Received: 1"):
+        reader.answer([1])
+    with pytest.raises(ValueError, match="`question` must be valid Unicode"):
+        reader.answer("half \ud83d")
+    with pytest.raises(TypeError, match="`passage_ids` must be strings. Received: 1"):
+        reader.answer(QUESTIONS[0], [1])
+
+
 def test_confidence_is_the_probability_of_a_token(readers, glimmer):
     """By one pass of the model over question, passages and the answer that it gave."""
     reader = readers["float32"]
