@@ -75,27 +75,27 @@ def score(scores: Scores, task: Task, corpus: Corpus, predictions: Predictions) 
     selected = predictions.selected_passages
     if selected is not None:
         metrics |= {"retrieved_recall": [], "reranked_recall": []}
-    with_evidence = task.retrieved is not None and any(example.evidence for example in task)
-    if with_evidence:
+    retrieved = task.retrieved
+    ranked = retrieved if any(example.evidence for example in task) else None
+    if ranked is not None:
         metrics |= {"r_precision": []} | {f"kilt_{name}": [] for name in ANSWER_METRICS}
         ranking = None if selected is None else predictions.ranking()
     for number, (example, answer) in enumerate(zip(task, predictions.answers, strict=True)):
         for name, metric in ANSWER_METRICS.items():
             metrics[name].append(metric(answer, example.answers))
-        if with_evidence:
-            rows = task.retrieved[number]
+        if ranked is not None:
+            rows = ranked[number]
             rows = rows if ranking is None else rows[ranking[number]]
             found = _r_precision(example, corpus, rows[rows >= 0].tolist())
             metrics["r_precision"].append(found)
             for name in ANSWER_METRICS:
                 metrics[f"kilt_{name}"].append(metrics[name][-1] if found == 1 else 0.0)
         evidence = corpus.evidence_rows(example)
-        if selected is None or not evidence or task.retrieved is None:
+        if selected is None or not evidence or retrieved is None:
             continue
-        retrieved = task.retrieved[number]
         m = selected.shape[1]
-        reranked = np.where(selected[number] < 0, -1, retrieved[selected[number]])
-        metrics["retrieved_recall"].append(found_evidence_at(retrieved, evidence, m))
+        reranked = np.where(selected[number] < 0, -1, retrieved[number][selected[number]])
+        metrics["retrieved_recall"].append(found_evidence_at(retrieved[number], evidence, m))
         metrics["reranked_recall"].append(found_evidence_at(reranked, evidence, m))
     scores.update(task.name, **metrics)
 
