@@ -236,7 +236,9 @@ def _strings(texts, name, ragged=False):
         if ragged:
             return tf.ragged.constant(texts, dtype="string", ragged_rank=1)
         return tf.convert_to_tensor(texts, dtype="string")
-    except UnicodeEncodeError as error:
+    except ValueError as error:  # TensorFlow's words, or Python's
+        if "unicode" not in str(error).lower() and not isinstance(error, UnicodeEncodeError):
+            raise
         raise ValueError(f'`"{name}"` must be valid Unicode. Received: {error}') from error
 
 
