@@ -75,8 +75,9 @@ def add_batch_argument(parser: argparse.ArgumentParser) -> None:
 def corpus_file(args: argparse.Namespace) -> PassageFile | Corpus:
     """Open the corpus that the arguments name."""
     from glimmer_keras.data import PassageFile, read_corpus
+    from glimmer_keras.data.records import is_saved_dataset
 
-    if Path(args.corpus).is_dir():
+    if Path(args.corpus).is_dir() and not is_saved_dataset(args.corpus):
         return read_corpus(args.corpus, max_words=args.max_words)
     file = PassageFile(args.corpus, args.format, args.max_words)
     next(iter(file))  # An absent or broken file is an error before a model is loaded.

@@ -18,7 +18,13 @@ from glimmer_keras.data.jsonl import take
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.data.passage_file import PassageFile
 from glimmer_keras.data.provenance import Provenance
-from glimmer_keras.data.records import SHAPES, Columns, read_any, shape_of
+from glimmer_keras.data.records import (
+    SHAPES,
+    Columns,
+    is_saved_dataset,
+    read_any,
+    shape_of,
+)
 from glimmer_keras.data.task import Task
 from glimmer_keras.data.text_folder import read_texts
 
@@ -39,7 +45,8 @@ def read_corpus(path: str | Path, format: str | None = None, max_words: int = 20
     """Read passages, from a file of any of the formats of `PassageFile`.
 
     Args:
-        path: The file; or the folder of a `DiskCorpus`, which is opened; or one of .txt and .md
+        path: The file; or the folder of a `DiskCorpus`, which is opened; of a data set that
+            `datasets` saved; or one of .txt and .md
             files, see `read_texts`.
         format: Name of the format; `None` for that of the first record.
         max_words: Greatest number of words in a passage that is cut from a page or a text.
@@ -47,7 +54,7 @@ def read_corpus(path: str | Path, format: str | None = None, max_words: int = 20
     Raises:
         ValueError: Naming the place, if a record is broken or repeats an id.
     """
-    if not Path(path).is_dir():
+    if not Path(path).is_dir() or is_saved_dataset(path):
         return _held(PassageFile(path, format, max_words))
     return DiskCorpus(path) if DiskCorpus.is_one(path) else read_texts(path, max_words)
 

@@ -1,6 +1,7 @@
 """Records of a file of any shape: what holds them, not yet what they mean."""
 
 import csv
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ SHAPES: dict[Shape, str] = {
     "arrow": "Arrow",
 }
 DELIMITERS = {"tabs": "\t", "commas": ","}
+STATE = "state.json"
 MAGIC: dict[bytes, Shape] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"}
 ROWS_AT_ONCE = 1024
 MOST_OF_ONE_OBJECT = 2**30  # bytes; what is larger is taken for lines, one of them broken
@@ -42,6 +44,11 @@ class Columns(NamedTuple):
 NO_COLUMNS = Columns(frozenset(), {})
 
 
+def is_saved_dataset(path: str | Path) -> bool:
+    """Whether a folder is one that `datasets` saves a data set to."""
+    return (Path(path) / STATE).is_file()
+
+
 def shape_of(path: str | Path, columns: Columns = NO_COLUMNS) -> Shape:
     """Tell what a file holds its records in, from its beginning.
 
@@ -51,6 +58,8 @@ def shape_of(path: str | Path, columns: Columns = NO_COLUMNS) -> Shape:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read.
     """
+    if is_saved_dataset(path):
+        return "arrow"
     with open_file(path) as file:
         start = file.read(max(map(len, MAGIC)))
     for magic, shape in MAGIC.items():
@@ -200,21 +209,40 @@ def _parquet(path: str | Path) -> Iterator[tuple[str, Record]]:
 
 
 def _arrow(path: str | Path) -> Iterator[tuple[str, Record]]:
-    """Read a file of Arrow, or a stream as `datasets` keeps it."""
+    """Read a file of Arrow, a stream as `datasets` keeps it, or the folder of those it saves."""
     _check_pyarrow(path)
     import pyarrow
 
     try:
-        with pyarrow.memory_map(str(path)) as source:
-            try:
-                opened = pyarrow.ipc.open_file(source)
-                batches = map(opened.get_batch, range(opened.num_record_batches))
-            except pyarrow.ArrowInvalid:
-                source.seek(0)
-                batches = iter(pyarrow.ipc.open_stream(source))
-            yield from _numbered(path, batches)
+        yield from _numbered(path, itertools.chain.from_iterable(map(_batches, _files(path))))
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
+
+
+def _files(path: str | Path) -> list[Path]:
+    """The files of Arrow at a path, in their order."""
+    if not is_saved_dataset(path):
+        return [Path(path)]
+    state = read_json(Path(path) / STATE)
+    files = state.get("_data_files") if isinstance(state, dict) else None
+    names = [str(f.get("filename")) for f in files or () if isinstance(f, dict)]
+    if not names or any(Path(name).name != name for name in names):
+        raise ValueError(f"{path}/{STATE}: must name files beside it. Received: {describe(files)}")
+    if state.get("_indices_files") or state.get("_format_columns"):
+        raise ValueError(f"{path}: must be saved after `flatten_indices()`, with all columns")
+    return [Path(path, name) for name in names]
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    import pyarrow
+
+    with pyarrow.memory_map(str(path)) as source:
+        try:
+            opened = pyarrow.ipc.open_file(source)
+            yield from map(opened.get_batch, range(opened.num_record_batches))
+        except pyarrow.ArrowInvalid:
+            source.seek(0)
+            yield from pyarrow.ipc.open_stream(source)
 
 
 def _numbered(path: str | Path, batches: Iterator[Any]) -> Iterator[tuple[str, Record]]:

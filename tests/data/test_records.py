@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from glimmer_keras.data import records
+from glimmer_keras.data import read_corpus, records
 from glimmer_keras.data.records import Columns, read_any, shape_of
 
 COLUMNS = Columns(frozenset({"id", "text", "title"}), {2: ("id", "text")})
@@ -108,3 +108,29 @@ def test_the_extra_is_named(tmp_path, monkeypatch):
     path.write_bytes(b"PAR1")
     with pytest.raises(ImportError, match=r"pip install glimmer_keras\[parquet\]"):
         list(read_any(path, COLUMNS))
+
+
+def test_the_folder_to_which_datasets_saves(tmp_path):
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    for number, record in enumerate(RECORDS):
+        pyarrow = pytest.importorskip("pyarrow")
+        table = pyarrow.Table.from_pylist([record])
+        path = str(folder / f"data-{number:05}-of-00002.arrow")
+        with pyarrow.OSFile(path, "wb") as file, pyarrow.ipc.new_stream(file, table.schema) as out:
+            out.write_table(table)
+    files = [{"filename": f"data-{number:05}-of-00002.arrow"} for number in range(2)]
+    state = {"_data_files": files, "_format_columns": None, "_split": "train"}
+    (folder / "state.json").write_text(json.dumps(state))
+    assert shape_of(folder) == "arrow"
+    lines = list(read_any(folder))
+    assert [line.record for line in lines] == RECORDS
+    assert lines[1].where == f"{folder}: record 2"
+    assert [passage.id for passage in read_corpus(folder)] == ["1", "2"]
+    for wrong, message in (
+        ({"_data_files": [{"filename": "../other.arrow"}]}, "must name files beside it"),
+        ({**state, "_indices_files": files}, "must be saved after `flatten_indices"),
+    ):
+        (folder / "state.json").write_text(json.dumps(wrong))
+        with pytest.raises(ValueError, match=message):
+            list(read_any(folder))
