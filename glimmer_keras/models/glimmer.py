@@ -252,15 +252,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         return keras.Model.predict(self, batches, *args, **kwargs)
 
     def quantize(self, mode=None, **kwargs):
-        """Refuse: what KerasHub does here leaves the weights of this model as they are.
-
-        Raises:
-            NotImplementedError: Always. Memory can be stored in int8 (`pipelines.encode_corpus`),
-                and a model run in another `dtype`.
-        """
-        raise NotImplementedError(
-            f"Weights of a Glimmer cannot be quantized yet. Received: mode={mode!r}"
-        )
+        """Refuse; see `GlimmerBackbone.quantize`."""
+        self.backbone.quantize(mode)
 
     def make_train_function(self, force=False):
         # Variables that are made while TensorFlow traces a step have it trace the step twice.

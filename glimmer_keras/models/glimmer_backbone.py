@@ -259,6 +259,17 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
 
+    def quantize(self, mode=None, **kwargs):
+        """Refuse: what Keras does here leaves the weights as they are.
+
+        Raises:
+            NotImplementedError: Always. Memory can be stored in int8 (`pipelines.encode_corpus`),
+                and a model run in another `dtype`.
+        """
+        raise NotImplementedError(
+            f"Weights of a Glimmer cannot be quantized yet. Received: mode={mode!r}"
+        )
+
     def call(self, inputs, training=None, mask=None):
         self.check(inputs)
         return self.run(inputs, training)
