@@ -39,7 +39,7 @@ def layout_map(device_mesh: keras.distribution.DeviceMesh) -> keras.distribution
         )
     columns, rows = (None, MODEL), (MODEL, None)
     layouts = keras.distribution.LayoutMap(device_mesh)
-    layouts[r".*token_embedding/embeddings"] = rows
+    layouts[r".*(token|target)_embedding/embeddings"] = rows
     layouts[r".*token_embedding/reverse_embeddings"] = columns
     layouts[r".*attention/(query|key|value)/kernel"] = columns
     layouts[r".*attention/output_projection/kernel"] = rows

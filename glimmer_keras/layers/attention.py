@@ -23,6 +23,7 @@ class Attention(keras.layers.Layer):
         num_key_value_heads: int that divides `num_heads`, or `None` for `num_heads`. Fewer is
             grouped-query attention, 1 multi-query attention.
         use_bias: bool. Whether all four projections have one, as BERT's.
+        memory_dim: int, or `None` for `hidden_dim`. Width of what keys and values are made of.
 
     Call arguments:
         queries: float tensor `(batch, length, hidden_dim)`.
@@ -44,6 +45,7 @@ class Attention(keras.layers.Layer):
         dropout=0.0,
         num_key_value_heads=None,
         use_bias=False,
+        memory_dim=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -55,6 +57,7 @@ class Attention(keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.use_bias = use_bias
+        self.memory_dim = memory_dim or hidden_dim
         inner_dim, shared_dim = num_heads * head_dim, self.num_key_value_heads * head_dim
         kind = {"use_bias": use_bias, "dtype": self.dtype_policy}
         self.query = Projection(inner_dim, (hidden_dim * head_dim) ** -0.5, name="query", **kind)
@@ -66,8 +69,9 @@ class Attention(keras.layers.Layer):
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape=None):
-        for layer in (self.query, self.key, self.value):
-            layer.build((None, self.hidden_dim))
+        self.query.build((None, self.hidden_dim))
+        for layer in (self.key, self.value):
+            layer.build((None, self.memory_dim))
         self.output_projection.build((None, self.num_heads * self.head_dim))
         self.built = True
 
@@ -116,6 +120,7 @@ class Attention(keras.layers.Layer):
             "dropout": self.dropout,
             "num_key_value_heads": self.num_key_value_heads,
             "use_bias": self.use_bias,
+            "memory_dim": self.memory_dim,
         }
 
     def _split(self, states, length, heads):

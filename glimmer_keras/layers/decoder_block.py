@@ -26,6 +26,7 @@ class DecoderBlock(keras.layers.Layer):
         dropout,
         epsilon,
         cross_attention_key_value_heads,
+        memory_dim=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -43,6 +44,7 @@ class DecoderBlock(keras.layers.Layer):
                 hidden_dim,
                 dropout,
                 cross_attention_key_value_heads,
+                memory_dim=memory_dim,
                 dtype=dtype,
                 name="cross_attention",
             )

@@ -33,6 +33,7 @@ class FiDDecoder(keras.layers.Layer):
             fewer is grouped-query attention, 1 multi-query attention.
         cross_attention_every: int. With `n`, only layers `n - 1`, `2 n - 1`, ..., counted from
             0, have cross-attention (FiDO's layer-sparse cross-attention); 1 is all of them.
+        memory_dim: int, or `None` for `hidden_dim`. Width of what is read.
 
     Call arguments:
         embeddings: float tensor `(batch, target_length, hidden_dim)`.
@@ -69,6 +70,7 @@ class FiDDecoder(keras.layers.Layer):
         max_distance=128,
         cross_attention_key_value_heads=None,
         cross_attention_every=1,
+        memory_dim=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -88,6 +90,7 @@ class FiDDecoder(keras.layers.Layer):
             cross_attention_key_value_heads, num_heads, "cross_attention_key_value_heads"
         )
         self.cross_attention_every = cross_attention_every
+        self.memory_dim = memory_dim or hidden_dim
         self.cross_attention_layers = cross_attention_layers(num_layers, cross_attention_every)
         dtype = self.dtype_policy
         self.position_bias = RelativePositionBias(
@@ -110,6 +113,7 @@ class FiDDecoder(keras.layers.Layer):
                 dropout,
                 epsilon,
                 self.cross_attention_key_value_heads if i in self.cross_attention_layers else 0,
+                self.memory_dim,
                 dtype=dtype,
                 name=f"block_{i}",
             )
@@ -156,7 +160,7 @@ class FiDDecoder(keras.layers.Layer):
             cross-attention; and the boolean mask `(batch, positions)`.
         """
         batch = ops.shape(passage_states)[0]
-        states = ops.reshape(passage_states, (batch, -1, self.hidden_dim))  # (batch, positions, d)
+        states = ops.reshape(passage_states, (batch, -1, self.memory_dim))  # (batch, positions, d)
         states = ops.cast(states, self.compute_dtype)
         mask = ops.reshape(ops.cast(passage_mask, "bool"), (batch, -1))
         if question_states is not None:
@@ -183,7 +187,7 @@ class FiDDecoder(keras.layers.Layer):
             the batch, not once a passage.
         """
         _, passages, length = ops.shape(passage_states)[:3]
-        states = ops.reshape(passage_states, (-1, length, self.hidden_dim))
+        states = ops.reshape(passage_states, (-1, length, self.memory_dim))
         # As in training, which differentiates it: not in groups.
         memory, mask = self.project_memory(
             states[:, None], ops.reshape(passage_mask, (-1, 1, length)), training=True
@@ -283,6 +287,7 @@ class FiDDecoder(keras.layers.Layer):
             "max_distance": self.max_distance,
             "cross_attention_key_value_heads": self.cross_attention_key_value_heads,
             "cross_attention_every": self.cross_attention_every,
+            "memory_dim": self.memory_dim,
         }
 
 

@@ -39,6 +39,8 @@ def memory_fingerprint(glimmer):
     buckets = encoder.num_buckets, encoder.max_distance
     if buckets != (32, 128):  # T5's, of which stores there are say nothing
         settings["buckets"] = buckets
+    if encoder.block != "t5":
+        settings |= {"block": encoder.block, "num_positions": encoder.num_positions}
     weights = (glimmer.backbone.token_embedding.embeddings, *merged_weights(encoder))
     return {
         "memory_encoder": _digest(settings, weights),

@@ -32,6 +32,7 @@ SETTINGS = (
     *("dropout", "use_gated_activation", "layer_norm_epsilon", "tie_embedding_weights"),
     *("position_bias_stddev", "cross_attention_key_value_heads", "cross_attention_every"),
     *("relative_attention_num_buckets", "relative_attention_max_distance"),
+    *("encoder_block", "num_positions", "decoder_sizes"),
 )
 
 
@@ -74,6 +75,13 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             from 0, have cross-attention (layer sparsity, section 3.3).
         relative_attention_num_buckets, relative_attention_max_distance: int. Of distances between
             tokens, as T5 has them; see `RelativePositionBias`.
+        encoder_block: `"t5"`, or `"bert"`, for encoders that start from a BERT. Their position
+            biases then start at 0.
+        num_positions: int or `None`. See `MemoryEncoder`; of BERT, 512.
+        decoder_sizes: dictionary, or `None` for a decoder of the encoder's sizes and embeddings. A
+            decoder with token embeddings of its own, which are its language model head, and these
+            arguments of `FiDDecoder` in place of the encoder's: `hidden_dim`, `num_heads`,
+            `head_dim`, `intermediate_dim`, `activation`, `gated`, `epsilon`.
         dtype: string or `keras.DTypePolicy`.
 
     Inputs, a dictionary:
@@ -132,6 +140,9 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         cross_attention_every=1,
         relative_attention_num_buckets=32,
         relative_attention_max_distance=128,
+        encoder_block="t5",
+        num_positions=None,
+        decoder_sizes=None,
         dtype=None,
         **kwargs,
     ):
@@ -145,6 +156,10 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             raise ValueError(
                 "`passage_prior` must be False where no passages are selected. "
                 f"Received: passage_prior={passage_prior}, num_selected=None"
+            )
+        if decoder_sizes is not None and not tie_embedding_weights:
+            raise ValueError(
+                "`tie_embedding_weights` must be True with `decoder_sizes`. Received: False"
             )
         split = LayerSplit(num_layers, live_proportion, rerank_proportion if reranks else None)
         separate_reranker = reranks and reranker == "separate"
@@ -173,7 +188,14 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             "num_buckets": relative_attention_num_buckets,
             "max_distance": relative_attention_max_distance,
         }
-        memory = {"position_bias_stddev": position_bias_stddev, **buckets, **block}
+        encoder = {**block, "block": encoder_block}
+        encoder_bias = 0.0 if encoder_block == "bert" else position_bias_stddev
+        memory = {
+            "position_bias_stddev": encoder_bias,
+            "num_positions": num_positions,
+            **buckets,
+            **encoder,
+        }
         self.memory_encoder = MemoryEncoder(split.memory, name="memory_encoder", **memory)
         self.question_encoder = self.memory_encoder
         if question_encoder == "separate":
@@ -181,13 +203,13 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         self.join_question = JoinQuestion(dtype=dtype, name="join_question")
         self.live_position_bias = RelativePositionBias(
             num_heads,
-            stddev=position_bias_stddev,
+            stddev=encoder_bias,
             dtype=dtype,
             name="live_position_bias",
             **buckets,
         )
         if reranks:
-            self.stage_a = LiveEncoderStage(split.stage_a, name="stage_a", **block)
+            self.stage_a = LiveEncoderStage(split.stage_a, name="stage_a", **encoder)
             self.passage_scorer = PassageScorer(
                 score_pooling,
                 layer_norm_epsilon,
@@ -197,18 +219,31 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             )
             self.top_m_select = TopMSelect(num_selected, dtype=dtype, name="top_m_select")
         self.stage_b = LiveEncoderStage(
-            split.live if separate_reranker else split.stage_b, name="stage_b", **block
+            split.live if separate_reranker else split.stage_b, name="stage_b", **encoder
         )
         self.encoder_norm = T5Norm(layer_norm_epsilon, dtype=dtype, name="encoder_norm")
         self.encoder_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="encoder_dropout")
+        self.target_embedding = self.token_embedding
+        decoder_block = block
+        if decoder_sizes is not None:
+            decoder_block = {**block, **decoder_sizes}
+            self.target_embedding = keras_hub.layers.ReversibleEmbedding(
+                vocabulary_size,
+                decoder_block["hidden_dim"],
+                tie_weights=True,
+                embeddings_initializer=Normal(1.0),
+                dtype=dtype,
+                name="target_embedding",
+            )
         self.decoder = FiDDecoder(
             num_decoder_layers or num_layers,
+            memory_dim=hidden_dim,
             position_bias_stddev=position_bias_stddev,
             cross_attention_key_value_heads=cross_attention_key_value_heads,
             cross_attention_every=cross_attention_every,
             name="decoder",
             **buckets,
-            **block,
+            **decoder_block,
         )
         if not train_memory:
             self.token_embedding.trainable = False
@@ -282,7 +317,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         """Run all layers, on tensors or on symbolic inputs."""
         outputs = self.read(inputs, training)
         outputs["decoder_sequence_output"] = self.decoder(
-            self.token_embedding(inputs["decoder_token_ids"]),
+            self.target_embedding(inputs["decoder_token_ids"]),
             inputs["decoder_padding_mask"],
             **self.decoder_memory(inputs, outputs, training),
             training=training,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from glimmer_keras.layers import FiDDecoder
+from glimmer_keras.layers.encoder_stack import EncoderStack
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 
 
@@ -32,14 +34,15 @@ class Work:
 
 def encoder_work(backbone: GlimmerBackbone, layers: int, sequences: int, length: int) -> Work:
     """Count `layers` encoder layers over `sequences` texts of `length` tokens."""
-    d, inner = backbone.hidden_dim, backbone.num_heads * backbone.key_value_dim
+    stage = backbone.stage_b  # of the sizes of all encoder layers
+    d, inner = stage.hidden_dim, stage.num_heads * stage.head_dim
     tokens = layers * sequences * length
-    return Work(tokens * (4 * d * inner + _feed_forward(backbone)), tokens * 2 * inner * length)
+    return Work(tokens * (4 * d * inner + _feed_forward(stage)), tokens * 2 * inner * length)
 
 
 def memory_work(backbone: GlimmerBackbone, positions: int) -> Work:
     """Count the cross-attention keys and values of `positions` encoded tokens."""
-    return Work(positions * _keys_and_values(backbone) * backbone.hidden_dim)
+    return Work(positions * _keys_and_values(backbone) * backbone.decoder.memory_dim)
 
 
 def decoder_work(backbone: GlimmerBackbone, tokens: int, positions: int, keys: int) -> Work:
@@ -51,11 +54,12 @@ def decoder_work(backbone: GlimmerBackbone, tokens: int, positions: int, keys: i
         positions: Encoded tokens that each of them reads.
         keys: Self-attention keys that each of them is multiplied with, masked ones among them.
     """
-    d, inner = backbone.hidden_dim, backbone.num_heads * backbone.key_value_dim
-    steps = tokens * backbone.decoder.num_layers
-    reads = tokens * len(backbone.decoder.cross_attention_layers)
+    decoder = backbone.decoder
+    d, inner = decoder.hidden_dim, decoder.num_heads * decoder.head_dim
+    steps = tokens * decoder.num_layers
+    reads = tokens * len(decoder.cross_attention_layers)
     head = tokens * d * backbone.vocabulary_size
-    projections = steps * (4 * d * inner + _feed_forward(backbone)) + reads * 2 * d * inner
+    projections = steps * (4 * d * inner + _feed_forward(decoder)) + reads * 2 * d * inner
     return Work(projections + head, 2 * inner * (steps * keys + reads * positions))
 
 
@@ -141,10 +145,9 @@ def training_work(
 def _keys_and_values(backbone: GlimmerBackbone) -> int:
     """Count the numbers that cross-attention keeps of an encoded token, in all layers."""
     decoder = backbone.decoder
-    shared = decoder.cross_attention_key_value_heads * backbone.key_value_dim
+    shared = decoder.cross_attention_key_value_heads * decoder.head_dim
     return len(decoder.cross_attention_layers) * 2 * shared
 
 
-def _feed_forward(backbone: GlimmerBackbone) -> int:
-    matrices = 3 if backbone.use_gated_activation else 2
-    return matrices * backbone.hidden_dim * backbone.intermediate_dim
+def _feed_forward(layers: EncoderStack | FiDDecoder) -> int:
+    return (3 if layers.gated else 2) * layers.hidden_dim * layers.intermediate_dim

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from glimmer_keras.layers.bert_block import BertBlock
+
 EMBEDDING = "shared.weight"
+TARGETS = "decoder.embed_tokens.weight"
 HEAD = "lm_head.weight"
 TABLE = "relative_attention_bias.weight"
+POSITIONS = "position_embeddings.weight"
 FIRST_TABLE = f"block.0.layer.0.SelfAttention.{TABLE}"
 
 
@@ -21,11 +25,17 @@ def named_weights(backbone: Any, apart: bool = False) -> Iterator[tuple[str, Any
     yield EMBEDDING, embedding.embeddings
     if not backbone.tie_embedding_weights:
         yield HEAD, embedding.reverse_embeddings
+    if backbone.target_embedding is not embedding:
+        yield TARGETS, backbone.target_embedding.embeddings
 
     stages = [("encoder", 0, backbone.memory_encoder)]
     if backbone.question_encoder is not backbone.memory_encoder:
         stages.append(("question_encoder" if apart else "encoder", 0, backbone.question_encoder))
     for prefix, _, stage in stages:
+        if stage.num_positions is not None:
+            yield f"{prefix}.{POSITIONS}", stage.positions
+            yield f"{prefix}.embedding_layer_norm.weight", stage.embedding_norm.gamma
+            yield f"{prefix}.embedding_layer_norm.bias", stage.embedding_norm.beta
         if stage.num_layers:
             yield f"{prefix}.{FIRST_TABLE}", stage.position_bias.table
     if backbone.num_selected is not None:
@@ -88,15 +98,40 @@ def keras_hub_weights(t5: Any) -> dict[str, Any]:
 
 def is_transposed(name: str) -> bool:
     """Whether a weight of this name is a torch `Linear`, `(out, in)`, and `(in, out)` in Keras."""
-    return not name.endswith((EMBEDDING, TABLE, "norm.weight"))
+    return not name.endswith((EMBEDDING, TARGETS, TABLE, "norm.weight", ".bias", POSITIONS))
 
 
 def _encoder_blocks(prefix, blocks, first=0):
     for i, block in enumerate(blocks, first):
         name = f"{prefix}.block.{i}.layer"
+        if isinstance(block, BertBlock):
+            yield from _bert_block(name, block)
+            continue
         yield from _attention(f"{name}.0.SelfAttention", block.attention)
         yield f"{name}.0.layer_norm.weight", block.attention_norm.scale
         yield from _feed_forward(f"{name}.1", block)
+
+
+def _bert_block(name, block):
+    """The weights of a layer that no T5 has, named after T5's as far as that goes."""
+    attention, feed_forward = block.attention, block.feed_forward
+    projections = {
+        "0.SelfAttention.q": attention.query,
+        "0.SelfAttention.k": attention.key,
+        "0.SelfAttention.v": attention.value,
+        "0.SelfAttention.o": attention.output_projection,
+        "1.DenseReluDense.wi": feed_forward.up,
+        "1.DenseReluDense.wo": feed_forward.down,
+    }
+    if feed_forward.gated:
+        projections["1.DenseReluDense.wi_0"] = feed_forward.gate
+    for part, projection in projections.items():
+        yield f"{name}.{part}.weight", projection.kernel
+        yield f"{name}.{part}.bias", projection.bias
+    norms = {"0.layer_norm": block.attention_norm, "1.layer_norm": block.feed_forward_norm}
+    for part, norm in norms.items():
+        yield f"{name}.{part}.weight", norm.gamma
+        yield f"{name}.{part}.bias", norm.beta
 
 
 def _attention(name, ours):

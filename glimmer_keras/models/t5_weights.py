@@ -10,6 +10,7 @@ from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.hugging_face_directory import is_hugging_face
 from glimmer_keras.models.presets import preset_path
+from glimmer_keras.models.reader_checkpoint import ReaderCheckpoint, is_reader
 from glimmer_keras.models.sizes import system_arguments
 from glimmer_keras.models.t5_checkpoint import POSITIONS, T5Checkpoint
 from glimmer_keras.models.t5_names import keras_hub_weights, named_weights
@@ -32,7 +33,8 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
             local preset directory, or a name of `Glimmer.presets`. Or a T5, T5.1.1, Flan-T5 or
             mT5 in Hugging Face's form, with safetensors files: a directory, or
             `"hf://google/flan-t5-base"`. Of that, one tensor at a time is read and cast to the
-            `dtype` of the model.
+            `dtype` of the model. Or a reader with BERT's encoder or a decoder of its own sizes, as
+            `export_to_transformers` writes it.
         system: string. `"fid"`, `"lumen"` or `"glimmer"`.
         preprocessor: a `GlimmerPreprocessor`. From a preset or a directory, one with the
             tokenizer there is made if `None`; without one (`spiece.model`, or `tokenizer.json`
@@ -52,9 +54,9 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
     if isinstance(t5, str | os.PathLike):
         t5, tokenizer = _open(os.fspath(t5), load_weights, tokenizer=preprocessor is None)
         if tokenizer is not None:
-            start = t5.start_token_id if isinstance(t5, T5Checkpoint) else None
+            start = getattr(t5, "start_token_id", None)
             preprocessor = cls.preprocessor_cls(tokenizer, start_token_id=start)
-    if isinstance(t5, T5Checkpoint):
+    if isinstance(t5, T5Checkpoint | ReaderCheckpoint):
         sizes = t5.sizes
     elif isinstance(t5, keras_hub.models.T5Backbone):
         sizes = _sizes(t5)
@@ -81,17 +83,18 @@ def from_t5(cls, t5, system="glimmer", preprocessor=None, load_weights=True, **o
 
 
 def copy_t5_weights(t5, backbone):
-    """Copy the weights of a `T5Backbone` or `T5Checkpoint` into a new `GlimmerBackbone`.
+    """Copy the weights of a `T5Backbone` or of a checkpoint into a new `GlimmerBackbone`.
 
     With fewer heads of cross-attention keys and values, those are the means of T5's.
     """
     pooled = ("EncDecAttention.k.weight", "EncDecAttention.v.weight")
-    inner_dim = backbone.num_heads * backbone.key_value_dim
+    decoder = backbone.decoder
+    whole = decoder.memory_dim, decoder.num_heads * decoder.head_dim
     shapes = {
-        name: (backbone.hidden_dim, inner_dim) if name.endswith(pooled) else tuple(ours.shape)
+        name: whole if name.endswith(pooled) else tuple(ours.shape)
         for name, ours in named_weights(backbone)
     }
-    checkpoint = isinstance(t5, T5Checkpoint)
+    checkpoint = isinstance(t5, T5Checkpoint | ReaderCheckpoint)
     if checkpoint:
         t5.check(shapes)
         free(ours for _, ours in named_weights(backbone))
@@ -101,8 +104,8 @@ def copy_t5_weights(t5, backbone):
             kernel = (
                 assemble(shapes[name], "float32", t5.parts(name)) if checkpoint else theirs[name]
             )
-            groups = backbone.decoder.cross_attention_key_value_heads
-            ours.assign(_pool_heads(kernel, groups, backbone.num_heads))
+            groups = decoder.cross_attention_key_value_heads
+            ours.assign(_pool_heads(kernel, groups, decoder.num_heads))
         elif checkpoint:
             load(ours, t5.parts(name))
         else:
@@ -159,6 +162,10 @@ def to_t5(backbone):
 def why_no_t5(backbone):
     """Say why the parts of a `GlimmerBackbone` do not make one T5; `None` if they do."""
     layers, config = backbone.layer_counts, backbone.get_config()
+    others = {"encoder_block": "t5", "num_positions": None, "decoder_sizes": None}
+    if any(config[name] != value for name, value in others.items()):
+        received = {name: config[name] for name in others}
+        return f"`backbone` must have T5's encoder and decoder, {others}. Received: {received}"
     apart = layers["memory"] + layers["stage A"] + layers["stage B"] != backbone.num_layers
     if apart or backbone.question_encoder is not backbone.memory_encoder:
         return (
@@ -201,7 +208,7 @@ def _open(path, load_weights, tokenizer):
     """The T5 at a path, an address or a preset name, and its tokenizer if it is asked for."""
     path = preset_path(path)
     if is_hugging_face(path):
-        t5 = T5Checkpoint(path)
+        t5 = ReaderCheckpoint(path) if is_reader(path) else T5Checkpoint(path)
         return t5, t5.tokenizer() if tokenizer else None
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone.from_preset(path, load_weights=load_weights)

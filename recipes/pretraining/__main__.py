@@ -10,7 +10,8 @@ of them, half with another answer in the passage than it had; one passage in twe
 its questions.
 It begins with short windows round the answer, 48 tokens, then 96, and ends with whole passages.
 --start goes on from what another run came to, and leaves out the phases with the shortest; heads
-and feed-forward layers may be wider than its, and begin by computing what they did.
+and feed-forward layers may be wider than its, and begin by computing what they did. A start of
+recipes.pretraining.graft has a pretrained BERT for its encoder, and sizes of its own.
 
 --hours is turned into steps when it starts, by the speed of this machine; settings.json keeps them,
 so that the same command goes on with a run that was stopped, losing five minutes at most.
@@ -42,7 +43,7 @@ from recipes.pretraining.course import adafactor, mixed
 from recipes.pretraining.examples import SYMBOLS, Examples
 from recipes.pretraining.grow import grow, widen
 from recipes.pretraining.question_file import prepare_questions, read_questions
-from recipes.pretraining.reader import Sizes, new_reader, reader_of
+from recipes.pretraining.reader import Sizes, is_bert, new_reader, reader_of
 from recipes.pretraining.stream import Stream
 from recipes.pretraining.text import Text, prepare
 from recipes.pretraining.tokenizer import train_tokenizer
@@ -68,15 +69,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.start and kept is None:
         write_file(output / "spiece.model", (args.start / "spiece.model").read_bytes())
     tokenizer = vocabulary(output / "spiece.model", args.text, args.vocabulary_size)
+    layers = tuple(args.layers)
     sizes = Sizes(
         tokenizer.vocabulary_size(),
         args.width,
         args.heads,
         args.intermediate,
-        tuple(args.layers),
+        layers,
         args.decoder_layers,
         args.head_dim,
     )
+    if args.start and is_bert(args.start):
+        sizes = Sizes.of_bert(args.start, layers)
     begun = args.start
     if args.start and sizes.must_widen(args.start):
         begun = output / "widened"

@@ -14,12 +14,13 @@ from typing import Any
 import keras
 
 import glimmer_keras as gk
+from glimmer_keras.models.matrix_work import student_work
 from glimmer_keras.optimizers import Adafactor
 from glimmer_keras.training import RunConfig, TrainingRun
 from glimmer_keras.utils.files import write_file
-from recipes.pretraining.reader import Sizes
+from recipes.pretraining.reader import Sizes, is_bert
 from recipes.pretraining.stream import Shape, Stream
-from recipes.pretraining.work import peak_flops, step_flops
+from recipes.pretraining.work import peak_flops
 
 WARMUP_STEPS = 100
 STEPS_TIMED = 5
@@ -118,6 +119,55 @@ PHASES = (
 )
 
 
+# Of a reader whose encoder starts as a BERT: at lower rates, and with memory from the beginning.
+BERT_PHASES = (
+    Phase(
+        1 / 3,
+        "lumen",
+        SHORT,
+        (5e-3, 4e-3),
+        {
+            "recite": (0.1, 0.02),
+            "corrupt": (0.03, 0.03),
+            "cloze": (0.2, 0.2),
+            "recur": (0.1, 0.1),
+            "slot": (0.03, 0.03),
+        },
+        (0.4, 0.55),
+    ),
+    Phase(
+        1 / 3,
+        "lumen",
+        Shape(batch=48, question=32, passage=96, answer=16),
+        (4e-3, 2e-3),
+        {
+            "corrupt": (0.02, 0.0),
+            "cloze": (0.15, 0.08),
+            "recur": (0.1, 0.08),
+            "claim": (0.06, 0.04),
+            "spot": (0.06, 0.03),
+            "untold": (0.04, 0.04),
+        },
+        (0.55, 0.75),
+    ),
+    Phase(
+        1 / 3,
+        "lumen",
+        Shape(batch=32, question=40, passage=192, answer=16),
+        (2e-3, 1e-4),
+        {
+            "corrupt": (0.02, 0.0),
+            "cloze": (0.15, 0.08),
+            "recur": (0.1, 0.08),
+            "claim": (0.06, 0.04),
+            "spot": (0.06, 0.03),
+            "untold": (0.04, 0.04),
+        },
+        (0.7, 0.87),
+    ),
+)
+
+
 @keras.saving.register_keras_serializable(package="glimmer_keras.recipes")
 class Cosine(keras.optimizers.schedules.LearningRateSchedule):
     """From one rate to another, after a linear rise to the first."""
@@ -138,6 +188,8 @@ class Cosine(keras.optimizers.schedules.LearningRateSchedule):
 
 def phases_from(start: Path | None) -> list[Phase]:
     """What is to be done: all, or after a start those with memory, in all of the time."""
+    if start is not None and is_bert(start):
+        return list(BERT_PHASES)
     phases = [phase for phase in PHASES if start is None or phase.system != "fid"]
     share = sum(phase.share for phase in phases)
     return [replace(phase, share=phase.share / share) for phase in phases]
@@ -195,13 +247,15 @@ def train_phase(
         save_every=max(1, int(SECONDS_AT_RISK / seconds)),
         peak=peak_flops(sizes, phase.shape, reader.backbone.dtype_policy.compute_dtype),
     )
+    shape = phase.shape
+    work = student_work(reader.backbone, 1, shape.question, shape.passage, shape.answer)
     run = TrainingRun(
         reader,
         stream.start_at,
         folder,
         steps=stream.steps,
         run=config,
-        flops_per_step=step_flops(sizes, phase.shape, reader.backbone.num_layers),
+        flops_per_step=6.0 * phase.shape.batch * work.total,
     )
     run.restore()
     if stopped_by := run.fit():

@@ -53,6 +53,20 @@ class Sizes:
     def rerank_proportion(self) -> float:
         return self.layers[1] / sum(self.layers[1:])
 
+    @classmethod
+    def of_bert(cls, reader: Path, layers: tuple[int, int, int]) -> Sizes:
+        """Of a reader with a BERT's encoder, as `export_to_transformers` wrote it."""
+        backbone = json.loads((reader / "glimmer.json").read_text())["backbone"]
+        if sum(layers) != backbone["num_layers"]:
+            raise ValueError(
+                f"`--layers` must sum up to the {backbone['num_layers']} of {reader}. "
+                f"Received: {layers}"
+            )
+        names = ("hidden_dim", "num_heads", "intermediate_dim", "num_decoder_layers")
+        given = {name: backbone[name] for name in names}
+        head_dim = backbone["key_value_dim"]
+        return cls(backbone["vocabulary_size"], layers=layers, head_dim=head_dim, **given)
+
     def must_widen(self, t5: Path) -> bool:
         """Whether a T5 in Hugging Face's form must be widened to have these sizes.
 
@@ -60,6 +74,8 @@ class Sizes:
             ValueError: If it cannot be: but for heads and feed-forward layers, which may be
                 wider, the sizes must be the same.
         """
+        if is_bert(t5):
+            return False
         theirs = json.loads((t5 / "config.json").read_text())
         ours = {
             "vocab_size": self.vocabulary_size,
@@ -112,6 +128,12 @@ def reader_of(
     return reader
 
 
+def is_bert(folder: Path) -> bool:
+    """Whether a folder is of a reader with a BERT's encoder."""
+    config = folder / "config.json"
+    return config.is_file() and json.loads(config.read_text())["model_type"] == "glimmer"
+
+
 def freeze_position_biases(reader: gk.Glimmer) -> None:
     """Keep those of memory and of live layers as one, for a T5 has one for all layers."""
     reader.backbone.memory_encoder.position_bias.trainable = False
@@ -145,7 +167,8 @@ class Pretrained:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of its weights, in hexadecimal."""
-        return hashlib.sha256((self.t5 / "model.safetensors").read_bytes()).hexdigest()
+        [file] = self.t5.glob("*.safetensors")
+        return hashlib.sha256(file.read_bytes()).hexdigest()
 
     def load(self, dtype: str | None, **settings: Any) -> gk.Glimmer:
         return reader_of(self.t5, self.system, self.sizes, dtype, **settings)

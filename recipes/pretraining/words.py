@@ -27,31 +27,41 @@ def word_embeddings(folder: Path, pieces: Sequence[str], dim: int) -> np.ndarray
     Raises:
         ValueError: If the folder has no word embeddings, or they are too narrow.
     """
+    mine, centre = _means(folder, pieces)
+    if mine.shape[1] < dim:
+        raise ValueError(
+            f"The word embeddings of {folder} must be at least as wide as the reader, {dim}. "
+            f"Received: {mine.shape[1]}"
+        )
+    mine -= centre
+    directions = np.linalg.svd(mine, full_matrices=False)[2][:dim]
+    turned = mine @ directions.T
+    return (turned / turned.std()).astype("float32")
+
+
+def piece_embeddings(folder: Path, pieces: Sequence[str]) -> np.ndarray:
+    """The same in the encoder's own space and width, float32 `(pieces, width)`."""
+    return _means(folder, pieces)[0]
+
+
+def _means(folder: Path, pieces: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings `(pieces, width)` of pieces, and the mean of those that the encoder knows."""
     numbers = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
     with safe_open(folder / "model.safetensors", "numpy") as file:
         names = [name for name in file.keys() if name.endswith(NAME)]  # noqa: SIM118
         if not names:
             raise ValueError(f"{folder} must hold a tensor {NAME}. Received: {sorted(file.keys())}")
         theirs = file.get_tensor(names[0]).astype("float32")
-    if theirs.shape[1] < dim:
-        raise ValueError(
-            f"The word embeddings of {folder} must be at least as wide as the reader, {dim}. "
-            f"Received: {theirs.shape[1]}"
-        )
-    theirs -= theirs.mean(0)
     rows = [wordpieces(piece, numbers) for piece in pieces]
     known = np.array([numbers[UNKNOWN] not in row for row in rows])
     if not known.any():
         raise ValueError(f"{folder} must have words of the text. Received: none of its vocabulary")
     mine = np.stack([theirs[row].mean(0) for row in rows])
-    mine -= mine[known].mean(0)
+    centre = mine[known].mean(0)
     # Symbols and bytes have none, and are not to be taken for each other.
-    deviations = mine[known].std(0)
     drawn = np.random.default_rng(0).normal(size=mine.shape).astype("float32")
-    mine[~known] = deviations * drawn[~known]
-    directions = np.linalg.svd(mine, full_matrices=False)[2][:dim]
-    turned = mine @ directions.T
-    return (turned / turned.std()).astype("float32")
+    mine[~known] = centre + mine[known].std(0) * drawn[~known]
+    return mine, centre
 
 
 def wordpieces(piece: str, numbers: dict[str, int]) -> list[int]:

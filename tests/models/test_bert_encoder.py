@@ -66,7 +66,7 @@ def write_json(path, content):
     path.write_text(json.dumps(content))
 
 
-def write_folder(folder, kind, pooling="mean", **settings):
+def write_folder(folder, kind, pooling="mean", words=WORDS, **settings):
     """A sentence encoder with random weights, as sentence-transformers keeps it."""
     rng = np.random.default_rng(0)
 
@@ -75,7 +75,7 @@ def write_folder(folder, kind, pooling="mean", **settings):
 
     sizes, prefix, blocks, *_ = KINDS[kind]
     tensors = {
-        "embeddings.word_embeddings.weight": tensor(len(WORDS), D),
+        "embeddings.word_embeddings.weight": tensor(len(words), D),
         "embeddings.position_embeddings.weight": tensor(POSITIONS, D),
         "embeddings.LayerNorm.weight": tensor(D),
         "embeddings.LayerNorm.bias": tensor(D),
@@ -91,6 +91,7 @@ def write_folder(folder, kind, pooling="mean", **settings):
             tensors[f"{blocks}.{layer}.{part}.bias"] = tensor(shape[0])
     save_file({prefix + k: v for k, v in tensors.items()}, folder / "model.safetensors")
     config = {"model_type": kind, "pad_token_id": 0, **sizes, **COMMON, **settings}
+    config["vocab_size"] = len(words)
     write_json(folder / "config.json", config)
     kinds = ["Transformer", "Pooling"]
     paths = ["", "1_Pooling"]
@@ -102,7 +103,7 @@ def write_folder(folder, kind, pooling="mean", **settings):
     mode = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}[pooling]
     write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": D, mode: True})
     tokenizer = tokenizers.Tokenizer(
-        tokenizers.models.WordPiece({w: n for n, w in enumerate(WORDS)}, unk_token="[UNK]")
+        tokenizers.models.WordPiece({w: n for n, w in enumerate(words)}, unk_token="[UNK]")
     )
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(strip_accents=False)
