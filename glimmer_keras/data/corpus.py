@@ -26,6 +26,10 @@ class Corpus(Sequence[Passage]):
         self._rows: dict[str, int] = {}
         self._pages: dict[str, list[int]] = {}
         for row, passage in enumerate(self._passages):
+            if not isinstance(passage, Passage):
+                raise TypeError(
+                    f"`passages` must be `Passage`s. Received: {type(passage).__name__} at {row}"
+                )
             other = self._rows.setdefault(passage.id, row)
             if other != row:
                 raise ValueError(

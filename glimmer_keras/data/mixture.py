@@ -12,6 +12,7 @@ from glimmer_keras.data.task import Task
 from glimmer_keras.data.task_base import TaskBase, fit_columns
 from glimmer_keras.data.token_ids import spec_key
 from glimmer_keras.data.tokenized_task import TokenizedTask
+from glimmer_keras.utils.checks import check_integer
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -163,10 +164,8 @@ def _check(
     num_passages: int | None,
 ) -> list[TaskBase]:
     """Check the arguments; give the tasks with `num_passages` columns of retrieved rows."""
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-    if start_step < 0:
-        raise ValueError(f"`start_step` must be at least 0. Received: start_step={start_step}")
+    check_integer("batch_size", batch_size)
+    check_integer("start_step", start_step, 0)
     if num_passages is not None and num_passages < 1:
         raise ValueError(
             f"`num_passages` must be at least 1. Received: num_passages={num_passages}"

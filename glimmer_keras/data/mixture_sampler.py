@@ -2,6 +2,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from glimmer_keras.utils.checks import check_integer
+
 # Slots whose tasks are drawn together.
 BLOCK = 1 << 16
 TASK_DRAWS, ORDER, ANSWERS = range(3)
@@ -36,12 +38,10 @@ class MixtureSampler:
         seed: int = 0,
         weights: Sequence[float] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+        check_integer("batch_size", batch_size)
         if not len(answer_counts):
             raise ValueError("`answer_counts` must hold at least one task. Received: 0 tasks")
-        if seed < 0:
-            raise ValueError(f"`seed` must be at least 0. Received: seed={seed}")
+        check_integer("seed", seed, 0)
         self.answer_counts = [np.asarray(counts) for counts in answer_counts]
         for task, counts in enumerate(self.answer_counts):
             if counts.size == 0 or counts.min() < 1:
@@ -63,8 +63,7 @@ class MixtureSampler:
         Returns:
             int64 arrays `(batch_size,)`: numbers of tasks, of examples, of answers.
         """
-        if step < 0:
-            raise ValueError(f"`step` must be at least 0. Received: step={step}")
+        check_integer("step", step, 0)
         slots = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         tasks, turns = np.empty_like(slots), np.empty_like(slots)
         for block in np.unique(slots // BLOCK):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from glimmer_keras.data.formats import find_format, reader
 from glimmer_keras.data.passage import Passage
 from glimmer_keras.data.records import SHAPES, Columns, read_any, shape_of
+from glimmer_keras.utils.checks import check_integer
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -81,8 +82,7 @@ class PassageFile:
             format = "knowledge_source"
         if format is not None:
             reader("corpus", format)  # Raises if there is none.
-        if max_words < 1:
-            raise ValueError(f"`max_words` must be at least 1. Received: max_words={max_words}")
+        check_integer("max_words", max_words)
         self.path = os.fspath(path)
         self.format = format
         self.max_words = max_words

@@ -9,6 +9,7 @@ from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.formats import Ranking, reader
 from glimmer_keras.data.records import read_any, shape_of
 from glimmer_keras.data.task import Task
+from glimmer_keras.utils.checks import check_integer
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -50,10 +51,7 @@ def read_results(
             result is unknown, or a question comes twice; or if no question has a result.
     """
     rankings = reader("results", format or _found_format(path))(path)
-    if num_passages < 1:
-        raise ValueError(
-            f"`num_passages` must be at least 1. Received: num_passages={num_passages}"
-        )
+    check_integer("num_passages", num_passages)
     if unknown not in UNKNOWN:
         raise ValueError(f"`unknown` must be one of {UNKNOWN}. Received: unknown={unknown!r}")
     numbers = {

@@ -10,6 +10,7 @@ import numpy as np
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.task import Task
 from glimmer_keras.data.task_base import fit_columns
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.files import publish_folder, write_file
 from glimmer_keras.utils.manifest import CorruptFileError, read_manifest, write_manifest
 
@@ -47,10 +48,7 @@ class RetrievedWriter:
         num_passages: int,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        if num_passages < 1:
-            raise ValueError(
-                f"`num_passages` must be at least 1. Received: num_passages={num_passages}"
-            )
+        check_integer("num_passages", num_passages)
         self.path = Path(path)
         self._work = self.path.with_name(f"{self.path.name}.part")
         self._manifest = {

@@ -9,6 +9,7 @@ import numpy as np
 from glimmer_keras.data.corpus import Corpus
 from glimmer_keras.data.example import Example
 from glimmer_keras.data.task_base import TaskBase
+from glimmer_keras.utils.checks import check_integer
 
 
 class Task(TaskBase, Sequence[Example]):
@@ -63,8 +64,7 @@ class Task(TaskBase, Sequence[Example]):
 
     def take(self, count: int) -> "Task":
         """Take the first `count` examples, all where there are fewer."""
-        if count < 1:
-            raise ValueError(f"`count` must be at least 1. Received: count={count}")
+        check_integer("count", count)
         return self.select(np.arange(min(count, len(self))))
 
     def select(self, indices: np.ndarray) -> "Task":

@@ -8,6 +8,7 @@ from glimmer_keras.data import Corpus, PassageInputs, Task, TokenizedTask
 from glimmer_keras.distribution.hosts import from_hosts
 from glimmer_keras.evaluation.best_preset import BestPreset
 from glimmer_keras.evaluation.evaluate import ANSWER_METRICS, evaluate
+from glimmer_keras.utils.checks import check_integer
 
 
 class EvaluateByGeneration(keras.callbacks.Callback):
@@ -66,8 +67,7 @@ class EvaluateByGeneration(keras.callbacks.Callback):
         names = [task.name for task in tasks]
         _check_tasks(names, tasks, tokenized_tasks)
         for name, value in (("every", every), ("batch_size", batch_size)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+            check_integer(name, value)
         self.metric = dict.fromkeys(names, metric) if isinstance(metric, str) else dict(metric)
         if set(self.metric) != set(names) or not set(self.metric.values()) <= set(ANSWER_METRICS):
             raise ValueError(

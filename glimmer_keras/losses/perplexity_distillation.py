@@ -1,6 +1,7 @@
 from keras import ops
 
 DIRECTIONS = ("lm_to_rank", "rank_to_lm")
+REDUCTIONS = ("mean", "sum")
 
 
 def perplexity_distillation(scores, log_probs, present, temperature=1.0, direction="lm_to_rank"):
@@ -50,8 +51,8 @@ def answer_log_prob(logits, labels, weights, reduction="mean"):
     Returns:
         float32 tensor `(...)`.
     """
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f'`reduction` must be "mean" or "sum". Received: {reduction!r}')
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"`reduction` must be one of {REDUCTIONS}. Received: {reduction!r}")
     logits = ops.cast(logits, "float32")
     weights = ops.cast(weights, "float32")
     picked = ops.take_along_axis(logits, ops.cast(labels, "int32")[..., None], axis=-1)[..., 0]

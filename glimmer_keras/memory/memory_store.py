@@ -15,6 +15,7 @@ from glimmer_keras.memory.snapshot import Snapshot
 from glimmer_keras.memory.store_writer import StoreWriter
 from glimmer_keras.memory.stored_passage import StoredPassage
 from glimmer_keras.memory.verify import verify
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.location import ABSENT, Location
 from glimmer_keras.utils.manifest import FORMAT, MANIFEST, differences, sha256
 
@@ -43,8 +44,7 @@ class MemoryStore:
     """
 
     def __init__(self, location: Location, cache_bytes: int = 0) -> None:
-        if cache_bytes < 0:
-            raise ValueError(f"`cache_bytes` must not be negative. Received: {cache_bytes}")
+        check_integer("cache_bytes", cache_bytes, 0)
         self._location = location
         self._cache_bytes = cache_bytes
         self._snapshot = Snapshot(location, cache_bytes)
@@ -218,7 +218,10 @@ class MemoryStore:
             ValueError: If there is no such place.
             CorruptStoreError: If what is stored is damaged.
         """
-        wanted = np.asarray(places, "int64")
+        wanted = np.asarray(places)
+        if wanted.size and wanted.dtype.kind not in "iu":
+            raise TypeError(f"`places` must be integers. Received: {wanted.dtype}")
+        wanted = wanted.astype("int64")
         if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise ValueError(
                 f"`places` must be from 0 to {len(self) - 1}. "

@@ -36,6 +36,8 @@ class HasText(Protocol):
 
 def hash_ids(ids: Sequence[str]) -> np.ndarray:
     """Hash ids to uint64 `(ids, 2)`: BLAKE2b of 128 bits, which no two ids have in common."""
+    if wrong := [i for i in ids if not isinstance(i, str)]:
+        raise TypeError(f"`ids` must be strings. Received: {wrong[0]!r}")
     digests = [hashlib.blake2b(_encode(i), digest_size=16).digest() for i in ids]
     return np.frombuffer(b"".join(digests), "<u8").reshape(-1, 2)
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from glimmer_keras.utils.checks import check_integer
+
 Numbers = Sequence[float] | np.ndarray
 
 LEAST = 1e-6  # of a confidence, and of its distance from 1
@@ -24,8 +26,7 @@ def expected_calibration_error(confidences: Numbers, right: Numbers, bins: int =
         ValueError: If the lengths differ, there are none, or a value is out of range.
     """
     p, y = _checked(confidences, right)
-    if bins < 1:
-        raise ValueError(f"`bins` must be at least 1. Received: bins={bins}")
+    check_integer("bins", bins)
     places = np.minimum((p * bins).astype(int), bins - 1)
     gaps = np.bincount(places, p - y, bins)
     return float(np.abs(gaps).sum() / len(p))

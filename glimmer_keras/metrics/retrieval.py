@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
+from glimmer_keras.utils.checks import check_integer
+
 Ids = Iterable[Hashable]
 Sets = Sequence[Collection[Hashable]]
 
@@ -80,8 +82,7 @@ def found_evidence_at(
     Raises:
         ValueError: If `m` is below 1, or there is no evidence set, or an empty one.
     """
-    if m < 1:
-        raise ValueError(f"`m` must be at least 1. Received: m={m}")
+    check_integer("m", m)
     if not evidence_sets or not all(evidence_sets):
         raise ValueError(
             "`evidence_sets` must hold at least one set, none empty. "
@@ -112,8 +113,7 @@ def _points(ranked: Ids, evidence_sets: Sets) -> tuple[list[bool], int]:
 
 
 def _scores_at(points: Sequence[bool], sets: int, k: int) -> dict[str, float]:
-    if k < 1:
-        raise ValueError(f"`k` must be at least 1. Received: k={k}")
+    check_integer("k", k)
     complete = sum(points[:k])
     recall = complete / sets if sets else 0.0
     return {

@@ -18,6 +18,7 @@ from glimmer_keras.models.presets import PRESETS, preset_path
 from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import check_distillation, distil
 from glimmer_keras.optimizers.adafactor import Adafactor
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.deprecated import warn_renamed
 
 
@@ -67,6 +68,10 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         self.input_spec = None
 
         # === Config ===
+        if not isinstance(calibration, (list, tuple)) or len(calibration) != 2:
+            raise ValueError(
+                f"`calibration` must be two floats. Received: calibration={calibration!r}"
+            )
         self.calibration = tuple(map(float, calibration))
 
     @classmethod
@@ -168,7 +173,10 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
                 several replicas and without a GPU, where it compiles decoding alone.
             **kwargs: as in `keras.Model.compile`.
         """
-        check_distillation(distillation_weight, distillation_temperature, distillation_direction)
+        check_distillation(
+            *(distillation_weight, distillation_temperature, distillation_direction),
+            answer_reduction,
+        )
         if optimizer == "auto":
             optimizer = Adafactor(1e-4)
         self._mean_over_tokens = loss == "auto"
@@ -346,8 +354,8 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             and `"selected_passages"`; of one question each without the batch dimension.
         """
         max_length = kwargs.get("max_length", args[0] if args else None)
-        if max_length is not None and max_length < 1:
-            raise ValueError(f"`max_length` must be at least 1. Received: max_length={max_length}")
+        if max_length is not None:
+            check_integer("max_length", max_length)
         one = isinstance(inputs, dict) and isinstance(inputs.get("questions"), str)
         if one:
             inputs = {name: [value] for name, value in inputs.items()}

@@ -22,6 +22,7 @@ from glimmer_keras.models.inputs import (
 from glimmer_keras.models.layer_counts import layer_counts, print_layers
 from glimmer_keras.models.layer_split import LayerSplit
 from glimmer_keras.models.sizes import size_arguments, system_arguments
+from glimmer_keras.utils.checks import check_integer
 
 # Arguments that come back as they are; `question_encoder` and `activation` do not.
 SETTINGS = (
@@ -151,6 +152,14 @@ class GlimmerBackbone(keras_hub.models.Backbone):
                 raise ValueError(
                     f'`{name}` must be "shared" or "separate". Received: {name}={value!r}'
                 )
+        for name, value in (
+            *(("vocabulary_size", vocabulary_size), ("num_heads", num_heads)),
+            *(("hidden_dim", hidden_dim), ("intermediate_dim", intermediate_dim)),
+            *(("key_value_dim", key_value_dim), ("num_layers", num_layers)),
+        ):
+            check_integer(name, value)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`dropout` must be from 0 to under 1. Received: dropout={dropout}")
         reranks = num_selected is not None
         if passage_prior and not reranks:
             raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
+from glimmer_keras.utils.checks import check_integer
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -63,8 +64,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
             "num_passages": (1 if num_passages is None else num_passages, 1),
         }
         for name, (value, least) in lengths.items():
-            if value < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
+            check_integer(name, value, least)
         self.tokenizer = tokenizer
         self.question_length = question_length
         self.passage_length = passage_length
@@ -82,7 +82,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
         self.built = True
 
     def call(self, x, y=None, sample_weight=None):
-        if "question_token_ids" in x:
+        if isinstance(x, dict) and "question_token_ids" in x:
             return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         self._check(x, ("questions", "passages", "answers"))
         if y is not None:
@@ -113,7 +113,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
                 whose `decoder_...` are left out or ignored.
             sequence_length: int. Longest answer in tokens, `answer_length` if `None`.
         """
-        if "question_token_ids" in x:
+        if isinstance(x, dict) and "question_token_ids" in x:
             inputs = {name: value for name, value in x.items() if not name.startswith("decoder_")}
         else:
             self._check(x, ("questions", "passages"))
@@ -236,10 +236,9 @@ def _strings(texts, name, ragged=False):
         if ragged:
             return tf.ragged.constant(texts, dtype="string", ragged_rank=1)
         return tf.convert_to_tensor(texts, dtype="string")
-    except ValueError as error:  # TensorFlow's words, or Python's
-        if "unicode" not in str(error).lower() and not isinstance(error, UnicodeEncodeError):
-            raise
-        raise ValueError(f'`"{name}"` must be valid Unicode. Received: {error}') from error
+    except (TypeError, ValueError) as error:  # TensorFlow's words, or Python's
+        what = "valid Unicode" if "unicode" in repr(error).lower() else "strings"
+        raise ValueError(f'`"{name}"` must be {what}. Received: {error}') from error
 
 
 def _by_answer(sample_weight, answers):

@@ -2,11 +2,11 @@ from keras import ops
 
 from glimmer_keras.layers.top_m_select import gather_passages
 from glimmer_keras.losses import answer_log_prob, perplexity_distillation
-from glimmer_keras.losses.perplexity_distillation import DIRECTIONS
+from glimmer_keras.losses.perplexity_distillation import DIRECTIONS, REDUCTIONS
 from glimmer_keras.models.inputs import TAUGHT, prior_of
 
 
-def check_distillation(weight, temperature, direction):
+def check_distillation(weight, temperature, direction, reduction):
     """Raise a `ValueError` unless these are settings of distillation, as `compile` takes them."""
     if weight < 0:
         raise ValueError(
@@ -16,6 +16,11 @@ def check_distillation(weight, temperature, direction):
         raise ValueError(
             "`distillation_temperature` must be over 0. "
             f"Received: distillation_temperature={temperature}"
+        )
+    if reduction not in REDUCTIONS:
+        raise ValueError(
+            f"`answer_reduction` must be one of {REDUCTIONS}. "
+            f"Received: answer_reduction={reduction!r}"
         )
     if direction not in DIRECTIONS:
         raise ValueError(

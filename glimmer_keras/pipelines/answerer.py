@@ -18,6 +18,7 @@ from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors, che
 from glimmer_keras.pipelines.passage_filter import Where, allowed_rows, check_where, passes
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
+from glimmer_keras.utils.checks import check_integer
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -68,12 +69,8 @@ class Answerer(ABC):
         calibration: Sequence[float] = (1.0, 0.0),
         min_confidence: float = 0.0,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-        if question_length < 1:
-            raise ValueError(
-                f"`question_length` must be at least 1. Received: question_length={question_length}"
-            )
+        check_integer("batch_size", batch_size)
+        check_integer("question_length", question_length)
         if not 0 <= min_confidence <= 1:
             raise ValueError(
                 f"`min_confidence` must be from 0 to 1. Received: min_confidence={min_confidence}"
@@ -170,6 +167,11 @@ class Answerer(ABC):
             check_chosen("passages", passages, len(questions), self.num_passages)
         if priors is not None:
             check_priors(priors, passage_ids if passages is None else passages, self.takes_prior)
+        if not isinstance(questions, Sequence | np.ndarray):
+            raise TypeError(
+                "`questions` must be a list of strings, `question` one or such a list. "
+                f"Received: {type(questions).__name__}"
+            )
         size = 1 if len(questions) == 1 else self.batch_size
         given = passage_ids, passages, priors
         return list(self._stream(questions, *given, size=size, where=where))
@@ -268,8 +270,8 @@ class Answerer(ABC):
             inputs: As `inputs` makes them.
 
         Returns:
-            What `texts` takes, `log_probability` and `answer_lengths` `(batch,)`, and with a scorer
-            `passage_scores` `(batch, k)` and `selected_passages` `(batch, m)`.
+            What `texts` takes, perhaps `log_probability` and `answer_lengths` `(batch,)`, and with
+            a scorer `passage_scores` `(batch, k)` and `selected_passages` `(batch, m)`.
         """
 
     def texts(self, outputs: Mapping[str, Any]) -> Sequence[str]:
@@ -279,9 +281,7 @@ class Answerer(ABC):
     def answers(self, asked: Asked, outputs: Mapping[str, Any]) -> list[Answer]:
         """Make the answers of the model's outputs."""
         texts = self.texts(outputs)
-        lengths = np.maximum(np.asarray(outputs["answer_lengths"]), 1)
-        likely = np.exp(np.asarray(outputs["log_probability"], "float64") / lengths)
-        confidences = calibrated(likely, self.calibration).tolist()
+        confidences = self._confidences(outputs)
         columns = outputs.get("passage_scores"), outputs.get("selected_passages")
         answers = []
         for number, question in enumerate(asked.questions):
@@ -290,15 +290,24 @@ class Answerer(ABC):
                 for column in (*columns, asked.retrieval_scores)
             )
             ranked = rank_passages(asked.passages[number], scores, selected, retrieval_scores)
-            text, confidence = texts[number], confidences[number]
+            text = texts[number]
+            confidence = None if confidences is None else confidences[number]
             if self._uncased:
                 text = as_written(text, [passage for passage in ranked if passage.selected])
             if not ranked:  # What read nothing knows nothing.
                 text, confidence = "", 0.0
-            elif confidence < self.min_confidence:
+            elif confidence is not None and confidence < self.min_confidence:
                 text = ""
             answers.append(Answer(question, text, with_sentences(ranked, text), confidence))
         return answers
+
+    def _confidences(self, outputs: Mapping[str, Any]) -> list[float] | None:
+        """Confidences of the answers; `None` if the model does not tell how likely they are."""
+        if "log_probability" not in outputs:
+            return None
+        lengths = np.maximum(np.asarray(outputs["answer_lengths"]), 1)
+        likely = np.exp(np.asarray(outputs["log_probability"], "float64") / lengths)
+        return calibrated(likely, self.calibration).tolist()
 
     def _stream(
         self,

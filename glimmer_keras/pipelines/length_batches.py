@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from glimmer_keras.data import padding_mask
+from glimmer_keras.utils.checks import check_integer
 
 # On real passages, in shards of 1024, these leave 4 to 5 percent of what is computed to padding.
 TOKENS_PER_BATCH = 2048
@@ -111,10 +112,7 @@ def plan_batches(
 
 def check_tokens_per_batch(tokens_per_batch: int) -> int:
     """Raise a `ValueError` for a batch without room for a token."""
-    if tokens_per_batch < 1:
-        raise ValueError(
-            f"`tokens_per_batch` must be at least 1. Received: tokens_per_batch={tokens_per_batch}"
-        )
+    check_integer("tokens_per_batch", tokens_per_batch)
     return tokens_per_batch
 
 

@@ -11,6 +11,7 @@ from glimmer_keras.pipelines.answerer import Answerer, Inputs
 from glimmer_keras.pipelines.passage_sources import CorpusSource, PassageSource, StoreSource
 from glimmer_keras.pipelines.prepare import token_spec
 from glimmer_keras.retrieval import Retriever
+from glimmer_keras.utils.checks import check_integer
 
 NUM_PASSAGES = 25
 
@@ -59,6 +60,12 @@ class Reader(Answerer):
         min_confidence: float = 0.0,
         question_length: int | None = None,
     ) -> None:
+        given = (("glimmer", glimmer, Glimmer), ("store", store, MemoryStore))
+        for name, value, kind in (*given, ("corpus", corpus, Corpus)):
+            if not isinstance(value, kind) and (value is not None or name == "glimmer"):
+                raise TypeError(
+                    f"`{name}` must be a {kind.__name__}. Received: {type(value).__name__}"
+                )
         preprocessor = check_preprocessor(glimmer)
         spec = token_spec(preprocessor)
         source: PassageSource
@@ -73,7 +80,7 @@ class Reader(Answerer):
         least = glimmer.backbone.num_selected or 1
         if num_passages is None:
             num_passages = preprocessor.num_passages or min(NUM_PASSAGES, max(least, len(source)))
-        if num_passages < least:
+        if check_integer("num_passages", num_passages, 0) < least:
             raise ValueError(
                 f"`num_passages` must be at least {least}, as many as the model selects. "
                 f"Received: num_passages={num_passages}"

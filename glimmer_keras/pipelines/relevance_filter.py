@@ -9,6 +9,7 @@ import numpy as np
 
 from glimmer_keras.data import Corpus, Example, Passage, Task
 from glimmer_keras.metrics import normalize_answer
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.progress import track
 
 logger = logging.getLogger("glimmer_keras")
@@ -116,11 +117,7 @@ def _check(
         raise ValueError(
             f"`min_overlap` must be over 0, up to 1. Received: min_overlap={min_overlap}"
         )
-    if min_answer_length < 1:
-        raise ValueError(
-            "`min_answer_length` must be at least 1. "
-            f"Received: min_answer_length={min_answer_length}"
-        )
+    check_integer("min_answer_length", min_answer_length)
     return task.retrieved[:, :num_passages]
 
 

@@ -33,6 +33,10 @@ class TextVectors:
     def __init__(
         self, embedder: keras_hub.models.TextEmbedder, tokens_per_batch: int = TOKENS_PER_BATCH
     ) -> None:
+        if not isinstance(embedder, keras_hub.models.TextEmbedder):
+            raise TypeError(
+                f"`embedder` must be a TextEmbedder. Received: {type(embedder).__name__}"
+            )
         if embedder.preprocessor is None:
             raise ValueError("`embedder` must have a preprocessor. Received: preprocessor=None")
         self.dim: int = embedder.output_shape[-1]
@@ -43,9 +47,11 @@ class TextVectors:
         self._query_prompt: str = getattr(embedder, "query_prompt", "")
         self._passage_prompt: str = getattr(embedder, "passage_prompt", "")
 
-    def __call__(self, questions: Sequence[str]) -> np.ndarray:
-        """Compute float32 vectors `(questions, dim)`."""
-        return self._compute([self._query_prompt + question for question in questions])
+    def __call__(
+        self, questions: Sequence[str], after_batch: Callable[[int], None] = lambda rows: None
+    ) -> np.ndarray:
+        """Compute float32 vectors `(questions, dim)`; see `passages`."""
+        return self._compute([self._query_prompt + text for text in questions], after_batch)
 
     def passages(
         self, texts: Sequence[str], after_batch: Callable[[int], None] = lambda rows: None
@@ -58,9 +64,7 @@ class TextVectors:
         """
         return self._compute([self._passage_prompt + text for text in texts], after_batch)
 
-    def _compute(
-        self, texts: Sequence[str], after_batch: Callable[[int], None] = lambda rows: None
-    ) -> np.ndarray:
+    def _compute(self, texts: Sequence[str], after_batch: Callable[[int], None]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.dim), "float32")
         if not len(texts):
             return vectors

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from glimmer_keras.retrieval.words import Words
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.files import new_folder
 from glimmer_keras.utils.manifest import MANIFEST, read_manifest, write_manifest
 
@@ -113,8 +114,9 @@ class BM25Retriever:
         """
         if isinstance(queries, str):
             raise TypeError("`queries` must be a sequence of strings. Received: one string")
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1. Received: k={k}")
+        if wrong := [query for query in queries if not isinstance(query, str)]:
+            raise TypeError(f"`queries` must be strings. Received: {wrong[0]!r}")
+        check_integer("k", k)
         check_allowed(allowed, len(self))
         rows = np.full((len(queries), k), -1, dtype="int32")
         scores = np.zeros((len(queries), k), dtype="float32")

@@ -9,6 +9,7 @@ import numpy as np
 from glimmer_keras.retrieval.bm25_retriever import check_allowed, top_rows
 from glimmer_keras.retrieval.faiss_index import FaissIndex
 from glimmer_keras.retrieval.vector_store import VectorStore, check_vectors
+from glimmer_keras.utils.checks import check_integer
 
 EXACT = "exact"
 # Scores of so many passages and questions are in memory together.
@@ -89,8 +90,9 @@ class DenseRetriever:
         """
         if isinstance(queries, str):
             raise TypeError("`queries` must be a sequence of strings. Received: one string")
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1. Received: k={k}")
+        if wrong := [query for query in queries if not isinstance(query, str)]:
+            raise TypeError(f"`queries` must be strings. Received: {wrong[0]!r}")
+        check_integer("k", k)
         if not len(queries):
             return np.zeros((0, k), "int32"), np.zeros((0, k), "float32")
         encoded = check_vectors(self.encode(list(queries)), np.dtype("float32"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.forked import check_process
 from glimmer_keras.utils.location import Location, shared_context
 from glimmer_keras.utils.manifest import decode_manifest, encode_manifest
@@ -94,10 +95,7 @@ class VectorStore:
                 other files.
             OSError: If it cannot be written.
         """
-        if num_passages < 1:
-            raise ValueError(
-                f"`num_passages` must be at least 1. Received: num_passages={num_passages}"
-            )
+        check_integer("num_passages", num_passages)
         if dtype not in DTYPES:
             raise ValueError(f"`dtype` must be one of {DTYPES}. Received: dtype={dtype!r}")
         settings = {

@@ -8,6 +8,7 @@ from glimmer_keras.serving.exported import Exported
 from glimmer_keras.serving.exported_reader import ExportedReader
 from glimmer_keras.serving.grpc_transport import GrpcTransport
 from glimmer_keras.serving.rest_transport import RestTransport
+from glimmer_keras.utils.checks import check_integer
 
 
 class Client(ExportedReader):
@@ -64,8 +65,7 @@ class Client(ExportedReader):
         retries: int = 4,
         credentials: Any = None,
     ) -> None:
-        if retries < 0:
-            raise ValueError(f"`retries` must be at least 0. Received: retries={retries}")
+        check_integer("retries", retries, 0)
         if deadline <= 0:
             raise ValueError(f"`deadline` must be positive. Received: deadline={deadline}")
         exported = Exported(export)

@@ -21,6 +21,7 @@ from glimmer_keras.training.checkpoint_files import (
 )
 from glimmer_keras.training.noted_signals import noted_signals
 from glimmer_keras.training.step_callback import StepCallback
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.files import remove_folder
 from glimmer_keras.utils.manifest import CorruptFileError
 
@@ -82,8 +83,7 @@ class Checkpoints(StepCallback):
         super().__init__()
         counts = {"save_every": save_every, "keep": keep, "keep_best": keep_best}
         for name, value in {**counts, "exchange_every": exchange_every}.items():
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+            check_integer(name, value)
         if mode not in ("max", "min"):
             raise ValueError(f'`mode` must be "max" or "min". Received: mode={mode!r}')
         self.directory = Path(directory)

@@ -7,6 +7,7 @@ from keras import ops
 
 from glimmer_keras.optimizers.skipping_optimizer import SkippingOptimizer
 from glimmer_keras.training.step_callback import StepCallback
+from glimmer_keras.utils.checks import check_integer
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -39,8 +40,7 @@ class NotFinite(StepCallback):
         super().__init__(start_step)
         if action not in ACTIONS:
             raise ValueError(f"`action` must be one of {ACTIONS}. Received: action={action!r}")
-        if in_a_row < 1:
-            raise ValueError(f"`in_a_row` must be at least 1. Received: in_a_row={in_a_row}")
+        check_integer("in_a_row", in_a_row)
         self.action = action
         self.in_a_row = in_a_row
         self._row = 0

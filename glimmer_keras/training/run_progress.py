@@ -5,6 +5,7 @@ from typing import Any
 
 from glimmer_keras.distribution.hosts import hosts
 from glimmer_keras.training.step_callback import StepCallback
+from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.progress import Progress
 
 
@@ -33,8 +34,7 @@ class RunProgress(StepCallback):
             raise ValueError(
                 f"`steps` must be at least the {start_step} done before. Received: steps={steps}"
             )
-        if every < 1:
-            raise ValueError(f"`every` must be at least 1. Received: every={every}")
+        check_integer("every", every)
         self.steps = steps
         self.every = every
         self._is_first_step = True

@@ -2,6 +2,8 @@ from typing import Any
 
 import keras
 
+from glimmer_keras.utils.checks import check_integer
+
 
 class StepCallback(keras.callbacks.Callback):
     """Counts the steps of a run, batches of all its calls of `fit`.
@@ -12,8 +14,7 @@ class StepCallback(keras.callbacks.Callback):
 
     def __init__(self, start_step: int = 0) -> None:
         super().__init__()
-        if start_step < 0:
-            raise ValueError(f"`start_step` must be at least 0. Received: start_step={start_step}")
+        check_integer("start_step", start_step, 0)
         self.step = start_step
         self._batch = -1
 

@@ -2,6 +2,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from glimmer_keras.training.step_callback import StepCallback
+from glimmer_keras.utils.checks import check_integer
 
 
 class TaskLosses(StepCallback):
@@ -26,8 +27,7 @@ class TaskLosses(StepCallback):
         super().__init__()
         if not batches:
             raise ValueError("`batches` must hold at least one task. Received: 0 tasks")
-        if every < 1:
-            raise ValueError(f"`every` must be at least 1. Received: every={every}")
+        check_integer("every", every)
         self.batches = dict(batches)
         self.every = every
 

@@ -8,6 +8,7 @@ from keras import ops
 from glimmer_keras.distribution.hosts import hosts
 from glimmer_keras.training.csv_rows import CsvRows
 from glimmer_keras.training.step_callback import StepCallback
+from glimmer_keras.utils.checks import check_integer
 
 
 class TrainingLog(StepCallback):
@@ -53,8 +54,7 @@ class TrainingLog(StepCallback):
         peak: float | None = None,
     ) -> None:
         super().__init__(start_step)
-        if every < 1:
-            raise ValueError(f"`every` must be at least 1. Received: every={every}")
+        check_integer("every", every)
         if (flops_per_step is None) != (peak is None):
             raise ValueError(
                 "`flops_per_step` and `peak` must be given together. "

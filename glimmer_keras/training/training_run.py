@@ -13,6 +13,7 @@ from glimmer_keras.training.csv_rows import read_rows
 from glimmer_keras.training.not_finite import NotFinite
 from glimmer_keras.training.run_progress import RunProgress
 from glimmer_keras.training.training_log import TrainingLog
+from glimmer_keras.utils.checks import check_integer
 
 
 class TrainingRun:
@@ -79,8 +80,7 @@ class TrainingRun:
         tokens_per_step: int | None = None,
         flops_per_step: float | None = None,
     ) -> None:
-        if steps < 1:
-            raise ValueError(f"`steps` must be at least 1. Received: steps={steps}")
+        check_integer("steps", steps)
         self.model = model
         self.batches = batches
         self.output = Path(output)

@@ -123,7 +123,7 @@ def test_reading_from_several_threads_and_cached(tmp_path, world):
     np.testing.assert_array_equal(store.read(["p3"]).values, world.values([3]))
     with pytest.raises(ValueError, match=r"Received: 'x'"):
         store.read(["x"])
-    with pytest.raises(ValueError, match=r"`cache_bytes` must not be negative"):
+    with pytest.raises(ValueError, match=r"`cache_bytes` must be at least 0"):
         MemoryStore.open(tmp_path / "s", cache_bytes=-1)
 
 

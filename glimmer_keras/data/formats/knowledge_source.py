@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from glimmer_keras.data.formats.registry import register
 from glimmer_keras.data.jsonl import Record, take, take_id
 from glimmer_keras.data.passage import Passage
+from glimmer_keras.utils.checks import check_integer
 
 SECTION = "Section::::"
 BULLET = re.compile(r"^BULLET::::-*\s*")
@@ -50,8 +51,7 @@ def split_page(
     Returns:
         `(text, first paragraph, last paragraph)` for each passage, paragraphs inclusive.
     """
-    if max_words < 1:
-        raise ValueError(f"`max_words` must be at least 1. Received: max_words={max_words}")
+    check_integer("max_words", max_words)
     passages: list[tuple[str, int, int]] = []
     words: list[str] = []
     first, last = 0, -1
