@@ -45,11 +45,12 @@ def run(args: argparse.Namespace) -> int:
     options = {
         "beam_size": args.beam,
         "num_passages": args.passages,
-        "question_length": args.question_length,
         "memory_dtype": args.memory_dtype,
         "text": args.text,
         "force": args.force,
     }
+    if args.question_length is not None:
+        options["question_length"] = args.question_length
     store = None if args.memory is None else MemoryStore.open(args.memory)
     if keras.backend.backend() == "tensorflow":
         print(export(Glimmer.from_preset(args.preset), path, store, **options))

@@ -127,9 +127,9 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
 
     def generate_postprocess(self, x):
         """Answers as strings, beside the other outputs of `generate` as they are."""
-        # Behind the start token.
-        token_ids = keras.ops.convert_to_numpy(x["decoder_token_ids"])[:, 1:]
-        mask = keras.ops.convert_to_numpy(x["decoder_padding_mask"])[:, 1:]
+        token_ids = keras.ops.convert_to_numpy(x["decoder_token_ids"])
+        mask = np.array(keras.ops.convert_to_numpy(x["decoder_padding_mask"]), bool)
+        mask[:, 0] &= token_ids[:, 0] != self.start_token_id
         special = set(self.tokenizer.special_token_ids)
         rows = [
             [int(token) for token, real in zip(*row, strict=True) if real and token not in special]

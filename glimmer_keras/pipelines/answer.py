@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,13 +62,13 @@ class Answer:
             the order of retrieval without a scorer.
         confidence: From 0 to 1, how likely the answer is right: the length-normalised probability
             of its tokens, calibrated as the model says; of an answer that is left empty for want of
-            it that of what was left out. `None` if it is not known.
+            it that of what was left out. `None` if it is not known. Answers are equal without it.
     """
 
     question: str
     text: str
     passages: tuple[RankedPassage, ...]
-    confidence: float | None = None
+    confidence: float | None = field(default=None, compare=False)
 
     @property
     def selected(self) -> tuple[RankedPassage, ...]:

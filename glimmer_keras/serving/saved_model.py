@@ -65,6 +65,7 @@ def plan_export(
     beam_size: int | None = None,
     num_passages: int | None = None,
     memory_dtype: str | None = None,
+    question_length: int | None = None,
     text: bool = False,
     max_table_bytes: int = MAX_TABLE_BYTES,
     force: bool = False,
@@ -73,7 +74,7 @@ def plan_export(
     check_preprocessor(glimmer)
     target = version_path(path)
     text_target = text_version_path(target) if text else None
-    settings = Settings.of(glimmer, beam_size, num_passages, memory_dtype)
+    settings = Settings.of(glimmer, beam_size, num_passages, memory_dtype, question_length)
     if store is not None:
         check_store(glimmer, store, max_table_bytes, force)
     return ExportPlan(glimmer, store, settings, target, text_target)

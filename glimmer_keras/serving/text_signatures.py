@@ -23,7 +23,8 @@ def _with_text(preprocessor: GlimmerPreprocessor, signature: Signature) -> Signa
     tokenizer, inputs = preprocessor.tokenizer, dict(signature.inputs)
     strings = {}
     if "question_token_ids" in inputs:
-        del inputs["question_token_ids"], inputs["question_padding_mask"]
+        question_length = inputs.pop("question_token_ids").shape[-1]
+        del inputs["question_padding_mask"]
         strings["questions"] = tf.TensorSpec((None,), "string", "questions")
     if "passage_token_ids" in inputs:
         shape = inputs.pop("passage_token_ids").shape[:-1]
@@ -33,9 +34,7 @@ def _with_text(preprocessor: GlimmerPreprocessor, signature: Signature) -> Signa
     def run(received: Tensors) -> Tensors:
         tensors = {name: value for name, value in received.items() if name not in strings}
         if "questions" in strings:
-            ids, mask = preprocessor.pack(
-                received["questions"], preprocessor.question_length, "questions"
-            )
+            ids, mask = preprocessor.pack(received["questions"], question_length, "questions")
             tensors |= {"question_token_ids": ids, "question_padding_mask": mask}
         if "passages" in strings:
             texts, length = received["passages"], preprocessor.passage_length
