@@ -119,6 +119,14 @@ PHASES = (
 )
 
 
+BERT_TASKS: Weights = {
+    "corrupt": (0.02, 0.0),
+    "cloze": (0.15, 0.08),
+    "recur": (0.1, 0.08),
+    "claim": (0.06, 0.04),
+    "spot": (0.06, 0.03),
+    "untold": (0.04, 0.04),
+}
 # Of a reader whose encoder starts as a BERT: at lower rates, and with memory from the beginning.
 BERT_PHASES = (
     Phase(
@@ -140,14 +148,7 @@ BERT_PHASES = (
         "lumen",
         Shape(batch=48, question=32, passage=96, answer=16),
         (4e-3, 2e-3),
-        {
-            "corrupt": (0.02, 0.0),
-            "cloze": (0.15, 0.08),
-            "recur": (0.1, 0.08),
-            "claim": (0.06, 0.04),
-            "spot": (0.06, 0.03),
-            "untold": (0.04, 0.04),
-        },
+        BERT_TASKS,
         (0.55, 0.75),
     ),
     Phase(
@@ -155,14 +156,7 @@ BERT_PHASES = (
         "lumen",
         Shape(batch=32, question=40, passage=192, answer=16),
         (2e-3, 1e-4),
-        {
-            "corrupt": (0.02, 0.0),
-            "cloze": (0.15, 0.08),
-            "recur": (0.1, 0.08),
-            "claim": (0.06, 0.04),
-            "spot": (0.06, 0.03),
-            "untold": (0.04, 0.04),
-        },
+        BERT_TASKS,
         (0.7, 0.87),
     ),
 )
