@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from glimmer_keras.models.hugging_face_directory import (
-    CONFIG,
-    SETTINGS,
-    load_tokenizer,
-    local_directory,
-)
+from glimmer_keras.models.hugging_face_directory import CONFIG, SETTINGS, load_tokenizer
 from glimmer_keras.models.t5_names import is_transposed
 from glimmer_keras.models.tensor_files import Part, TensorFiles, read_json
 from glimmer_keras.utils.manifest import read_manifest
@@ -26,9 +22,8 @@ SIZES = (
 )
 
 
-def is_reader(path: str) -> bool:
+def is_reader(directory: Path) -> bool:
     """Whether a directory is of `export_to_transformers`, of a reader that no T5 can be."""
-    directory = local_directory(path)
     there = (directory / SETTINGS).is_file()
     if not there or read_json(directory / CONFIG).get("model_type") != GLIMMER:
         return False
@@ -40,15 +35,15 @@ class ReaderCheckpoint:
     """The encoder and the decoder of such a reader, its weights read one by one.
 
     Args:
-        path: a directory, or `"hf://org/name"`.
+        directory: where it is.
 
     Attributes:
         sizes: dictionary of arguments of `GlimmerBackbone`.
         start_token_id: With what the decoder starts.
     """
 
-    def __init__(self, path: str) -> None:
-        self.directory = local_directory(path)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         settings = _settings(self.directory)
         backbone = settings["backbone"]
         self.sizes = {name: backbone[name] for name in SIZES if name in backbone}

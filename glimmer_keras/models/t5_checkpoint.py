@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class T5Checkpoint:
 
     Args:
         path: a directory, or `"hf://org/name"`.
+        directory: where its files are, if that is known.
 
     Attributes:
         sizes: dictionary of arguments of `GlimmerBackbone`.
@@ -41,8 +43,8 @@ class T5Checkpoint:
         ValueError: If it is no such model, or not as its configuration has it.
     """
 
-    def __init__(self, path: str) -> None:
-        self.directory = local_directory(path)
+    def __init__(self, path: str, directory: Path | None = None) -> None:
+        self.directory = local_directory(path) if directory is None else directory
         self._config = config = read_json(self.directory / CONFIG)
         _check_config(self.directory, config)
         if not any(self.directory.glob("*.safetensors*")):

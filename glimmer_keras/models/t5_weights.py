@@ -8,7 +8,7 @@ from keras import ops
 
 from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
-from glimmer_keras.models.hugging_face_directory import is_hugging_face
+from glimmer_keras.models.hugging_face_directory import is_hugging_face, local_directory
 from glimmer_keras.models.presets import preset_path
 from glimmer_keras.models.reader_checkpoint import ReaderCheckpoint, is_reader
 from glimmer_keras.models.sizes import system_arguments
@@ -208,7 +208,8 @@ def _open(path, load_weights, tokenizer):
     """The T5 at a path, an address or a preset name, and its tokenizer if it is asked for."""
     path = preset_path(path)
     if is_hugging_face(path):
-        t5 = ReaderCheckpoint(path) if is_reader(path) else T5Checkpoint(path)
+        directory = local_directory(path)
+        t5 = ReaderCheckpoint(directory) if is_reader(directory) else T5Checkpoint(path, directory)
         return t5, t5.tokenizer() if tokenizer else None
     with quiet_masks():
         t5 = keras_hub.models.T5Backbone.from_preset(path, load_weights=load_weights)
