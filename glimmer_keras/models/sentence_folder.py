@@ -10,6 +10,7 @@ from glimmer_keras.models.tensor_files import read_json
 
 TRANSFORMER, POOLING, PROJECTION, NORMALIZE = "Transformer", "Pooling", "Dense", "Normalize"
 MODES = {"mean_tokens": "mean", "cls_token": "cls"}
+LONGEST = 10**6
 # Names of the prompt of passages, as sentence-transformers looks for them.
 PASSAGE_PROMPTS = ("document", "passage", "corpus")
 
@@ -70,6 +71,7 @@ class SentenceFolder:
             )
         root = paths[TRANSFORMER]
         limits = _read_optional(root / "sentence_bert_config.json")
+        length = int(_read_optional(root / "tokenizer_config.json").get("model_max_length") or 0)
         return cls(
             root,
             read_file(root / "config.json"),
@@ -78,7 +80,8 @@ class SentenceFolder:
             NORMALIZE in kinds or settings.get("similarity_fn_name") in (None, "cosine"),
             prompts.get("query", usual),
             passage[0] if passage else usual,
-            limits.get("max_seq_length"),
+            # Since 6 the tokenizer's limit, which is huge where there is none.
+            limits.get("max_seq_length") or (length if 0 < length < LONGEST else None),
             bool(limits.get("do_lower_case", False)),
         )
 

@@ -199,6 +199,17 @@ def test_tokens_are_of_the_tokenizers_library(bert):
     assert inputs["padding_mask"].sum(axis=1).tolist() == [3, 5, 5]
 
 
+def test_lengths_are_where_sentence_transformers_keeps_them(tmp_path):
+    folder = write_folder(tmp_path, "bert")
+    for length, expected in ((int(1e30), POSITIONS), (7, 7)):
+        write_json(folder / "tokenizer_config.json", {"model_max_length": length})
+        preprocessor = TextEmbedder.from_hugging_face(folder).preprocessor
+        assert preprocessor.sequence_length == expected
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": 5, "do_lower_case": True})
+    preprocessor = TextEmbedder.from_hugging_face(folder).preprocessor
+    assert (preprocessor.sequence_length, preprocessor.lowercase) == (5, True)
+
+
 def test_predict_takes_strings(bert):
     embedder = TextEmbedder.from_hugging_face(bert)
     found = embedder.predict(["who wrote", "café"], verbose=0)
