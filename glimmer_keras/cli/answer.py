@@ -192,12 +192,12 @@ def answer_table(answer: Answer, caption: str) -> Table:
         caption=caption,
         title_justify="left",
     )
-    for name in ("", "score", "rank", "BM25"):
+    for name in ("", "score", "rank", "retrieval"):
         table.add_column(name, justify="right")
     table.add_column("id")
     table.add_column("passage", ratio=1)
     for passage in answer.passages:
-        relevance, bm25 = (
+        relevance, retrieval = (
             "" if score is None else f"{score:.2f}"
             for score in (passage.score, passage.retrieval_score)
         )
@@ -205,7 +205,7 @@ def answer_table(answer: Answer, caption: str) -> Table:
             "*" if passage.selected else "",
             relevance,
             str(passage.retrieval_rank),
-            bm25,
+            retrieval,
             escape(passage.id),
             marked(passage),
         )
