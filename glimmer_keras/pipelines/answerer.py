@@ -233,10 +233,12 @@ class Answerer(ABC):
         key: Any = check_where(where)
         if not callable(where):  # It may be changed later.
             key = {n: frozenset({v} if isinstance(v, str) else v) for n, v in where.items()}
-        if self._filter is None or self._filter[0] != key:
-            self._filter = key, allowed_rows(self._source.each(), where)
-        rows: Any = self._filter[1]
-        return rows
+        # What a store holds may change, and other threads may ask by other filters meanwhile.
+        kept: Any = self._filter
+        key = self._source.revision, key
+        if kept is None or kept[0] != key:
+            self._filter = kept = key, allowed_rows(self._source.each(), where)
+        return kept[1]
 
     def inputs(self, asked: Asked, size: int | None = None) -> Inputs:
         """Turn questions and passages into model inputs; the last question fills up to `size`."""

@@ -20,6 +20,10 @@ class PassageSource(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def revision(self) -> str:
+        """Changes with the passages."""
+
     def each(self) -> Iterable[StoredPassage | Passage]:
         """Give all passages in the order."""
 
@@ -48,6 +52,10 @@ class StoreSource:
 
     def __len__(self) -> int:
         return len(self._store)
+
+    @property
+    def revision(self) -> str:
+        return self._store.revision
 
     def inputs(
         self, passages: Rows, num_passages: int, lengths: Sequence[int]
@@ -96,6 +104,8 @@ class TextInputs:
 
 class CorpusPassages:
     """Passages that are looked up in a corpus; a subclass turns them into inputs."""
+
+    revision = ""  # A corpus stays as it is.
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus

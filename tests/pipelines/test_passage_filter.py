@@ -136,6 +136,21 @@ def test_a_reader_never_reads_the_others(glimmer, corpus, store, stored):
         reader.ask(["Torvik"], passages=[[Passage("x", "", "Torvik.")]], where=GERMAN)
 
 
+def test_a_filter_follows_the_store(glimmer, tmp_path):
+    def corpus(*languages):
+        fields = [(("language", language),) for language in languages]
+        return Corpus([Passage(f"{n}", "", "Torvik.", fields=f) for n, f in enumerate(fields)])
+
+    store = encode_corpus(glimmer, corpus("de", "en", "en"), tmp_path / "store", progress=False)
+    retriever = bm25_index(store, tmp_path / "index")
+    reader = gk.Reader(glimmer, store, retriever, num_passages=3)
+    assert [p.id for p in reader.answer("Torvik", where=GERMAN).passages] == ["0"]
+    store.delete(["0"])
+    # Rows of the old index count in another store: none of them may be taken for a German one.
+    with pytest.raises(ValueError, match=r"`allowed` must be booleans of shape \(3,\)"):
+        reader.answer("Torvik", where=GERMAN)
+
+
 def test_files_of_retrieval_and_predictions(glimmer, corpus, tmp_path):
     task = Task("qa", [Example("a", "qa", "Torvik camp", ("x",))])
     found = write_retrieved(bm25_index(corpus), task, corpus, tmp_path / "r", 3, where=ENGLISH)
