@@ -47,6 +47,7 @@ def corpus(tmp_path_factory):
 def glimmer():
     glimmer = gk.Glimmer.from_preset("tiny_world")
     glimmer.preprocessor = gk.GlimmerPreprocessor(glimmer.preprocessor.tokenizer, 8, 16, 4)
+    glimmer.compile(run_eagerly=True)
     return glimmer
 
 
@@ -111,6 +112,7 @@ def test_retrievers_find_those_alone(corpus):
             retriever.search(["Torvik"], 2, np.ones(3, bool))
 
 
+@pytest.mark.once_on("tensorflow")
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_reader_never_reads_the_others(glimmer, corpus, store, stored):
     passages = store if stored else corpus
@@ -136,6 +138,7 @@ def test_a_reader_never_reads_the_others(glimmer, corpus, store, stored):
         reader.ask(["Torvik"], passages=[[Passage("x", "", "Torvik.")]], where=GERMAN)
 
 
+@pytest.mark.once_on("tensorflow")
 def test_a_filter_follows_the_store(glimmer, tmp_path):
     def corpus(*languages):
         fields = [(("language", language),) for language in languages]
@@ -151,6 +154,7 @@ def test_a_filter_follows_the_store(glimmer, tmp_path):
         reader.answer("Torvik", where=GERMAN)
 
 
+@pytest.mark.once_on("tensorflow")
 def test_files_of_retrieval_and_predictions(glimmer, corpus, tmp_path):
     task = Task("qa", [Example("a", "qa", "Torvik camp", ("x",))])
     found = write_retrieved(bm25_index(corpus), task, corpus, tmp_path / "r", 3, where=ENGLISH)
