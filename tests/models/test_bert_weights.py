@@ -55,6 +55,7 @@ def test_its_encoder_computes_what_bert_does(bert):
     assert embeddings.std() == pytest.approx(1.0, rel=1e-5)
 
 
+@pytest.mark.once_on("tensorflow")
 def test_it_answers_and_is_kept_in_a_preset(bert, tmp_path):
     backbone = backbone_of(question_encoder="separate")
     copy_bert_weights(bert, backbone, np.random.default_rng(1).normal(size=(11, 8)))
@@ -90,6 +91,7 @@ def test_too_long_a_text_is_an_error():
     assert keras.ops.shape(backbone.encode_memory(np.ones((1, 2)), np.ones((1, 2), bool)))[1] == 2
 
 
+@pytest.mark.once_on("tensorflow")
 def test_a_reader_of_it_starts_another(bert, tmp_path):
     """The layers before and behind the question may be others; the scorer is new."""
     sizes = {"hidden_dim": 6, "num_heads": 3, "head_dim": 2, "intermediate_dim": 5, "gated": True}
