@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from glimmer_keras.cli.arguments import (
     CORPUS_HELP,
     QUESTIONS_HELP,
+    add_min_confidence,
+    add_question_length,
     add_retriever_arguments,
     add_where_argument,
     check_retriever,
-    positive,
     retriever_of,
-    share,
     where_of,
 )
 from glimmer_keras.cli.start_keras import start_keras
@@ -52,18 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     questions = parser.add_mutually_exclusive_group()
     questions.add_argument("--question", help="one question; without it a prompt waits for them")
     questions.add_argument("--input", help=QUESTIONS_HELP)
-    parser.add_argument(
-        "--question-length",
-        type=positive,
-        help="tokens to which questions are cut (default: the preset's)",
-    )
+    add_question_length(parser)
     parser.add_argument("--ids", nargs="+", metavar="ID", help="passages to read for --question")
     parser.add_argument("--output", help="file of KILT predictions for --input")
     parser.add_argument("--batch-size", type=int, default=8, help="questions of --input at once")
     parser.add_argument("--cache-mb", type=int, default=256, help="memory kept once it was read")
-    parser.add_argument(
-        "--min-confidence", type=share, default=0.0, help="answers with less are left empty (0)"
-    )
+    add_min_confidence(parser)
     parser.add_argument("--json", action="store_true", help="print answers as JSON lines")
 
 

@@ -34,6 +34,20 @@ def add_retriever_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_question_length(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--question-length",
+        type=positive,
+        help="tokens to which questions are cut (default: the preset's)",
+    )
+
+
+def add_min_confidence(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--min-confidence", type=share, default=0.0, help="answers with less are left empty (0)"
+    )
+
+
 def add_where_argument(parser: argparse.ArgumentParser) -> None:
     """Add which passages may be read, as `where_of` takes it."""
     parser.add_argument(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 
 from glimmer_keras.cli.answer import show, typed_questions
-from glimmer_keras.cli.arguments import positive, share
+from glimmer_keras.cli.arguments import add_min_confidence, add_question_length, positive
 from glimmer_keras.cli.start_keras import start_keras
 
 PRESET = "wikipedia_small"
@@ -18,14 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-k", "--num-passages", type=positive, default=8, help="passages a question"
     )
-    parser.add_argument(
-        "--question-length",
-        type=positive,
-        help="tokens to which questions are cut (default: the preset's)",
-    )
-    parser.add_argument(
-        "--min-confidence", type=share, default=0.0, help="answers with less are left empty (0)"
-    )
+    add_question_length(parser)
+    add_min_confidence(parser)
     parser.add_argument("--json", action="store_true", help="print answers as JSON lines")
 
 

@@ -1,7 +1,7 @@
 import argparse
 import os
 
-from glimmer_keras.cli.arguments import positive
+from glimmer_keras.cli.arguments import add_question_length, positive
 from glimmer_keras.cli.start_keras import start_keras
 
 
@@ -14,11 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--beam", type=positive, metavar="N", help="search with N beams, not greedily"
     )
     parser.add_argument("--passages", type=positive, metavar="K", help="passages of a question")
-    parser.add_argument(
-        "--question-length",
-        type=positive,
-        help="tokens to which questions are cut (default: the preset's)",
-    )
+    add_question_length(parser)
     parser.add_argument(
         "--memory-dtype", choices=("float32", "bfloat16"), help="of memory that is not int8"
     )

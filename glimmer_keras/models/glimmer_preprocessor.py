@@ -161,9 +161,7 @@ class GlimmerPreprocessor(keras_hub.models.Preprocessor):
 
     def _inputs(self, x):
         if tf.executing_eagerly():
-            _check_rows(
-                {name: x[name] for name in ("questions", "passages", "answers") if name in x}
-            )
+            _check_rows(x)
         questions, question_mask = self.pack(x["questions"], self.question_length, "questions")
         passages = x["passages"]
         if isinstance(passages, (list, tuple)):

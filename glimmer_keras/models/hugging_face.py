@@ -12,11 +12,14 @@ from glimmer_keras.layers.normal import loaded_next
 from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.hugging_face_directory import (
     CONFIG,
+    GLIMMER,
     SETTINGS,
     TOKENIZER,
     TOKENIZER_JSON,
+    VERSION,
     load_tokenizer,
     local_directory,
+    read_settings,
 )
 from glimmer_keras.models.inputs import check_preset_arguments
 from glimmer_keras.models.t5_checkpoint import ACTIVATIONS, POSITIONS, SIZES
@@ -25,10 +28,8 @@ from glimmer_keras.models.t5_weights import why_no_t5
 from glimmer_keras.models.tensor_files import TensorFiles, free, load, read_json, write_tensors
 from glimmer_keras.models.tokenizer_json import END, PAD, UNKNOWN, to_tokenizer_json
 from glimmer_keras.utils.files import new_folder
-from glimmer_keras.utils.manifest import read_manifest, write_manifest
+from glimmer_keras.utils.manifest import write_manifest
 
-VERSION = 1
-GLIMMER = "glimmer"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 PREPROCESSOR = (
     *("question_length", "passage_length", "answer_length", "num_passages"),
@@ -112,7 +113,7 @@ def from_hugging_face(
             f"{address} must have a {SETTINGS}, as `export_to_transformers` writes it. Of a T5 "
             "`Glimmer.from_t5` makes a model"
         )
-    settings = read_manifest(directory, "a Glimmer", VERSION, ("backbone",), SETTINGS)
+    settings = read_settings(directory)
     is_t5 = read_json(directory / CONFIG).get("model_type") != GLIMMER
     files = TensorFiles(directory, "model" if is_t5 else GLIMMER)
     given = "preprocessor" in kwargs

@@ -6,6 +6,7 @@ import keras_hub
 
 from glimmer_keras.models.tensor_files import read_json
 from glimmer_keras.models.tokenizer_json import from_tokenizer_json
+from glimmer_keras.utils.manifest import read_manifest
 
 logger = logging.getLogger("glimmer_keras")
 
@@ -15,6 +16,8 @@ TOKENIZER = "spiece.model"
 TOKENIZER_JSON = "tokenizer.json"
 GENERATION = "generation_config.json"
 HUB = "hf://"
+GLIMMER = "glimmer"  # model_type of a reader that no T5 is
+VERSION = 1  # of SETTINGS
 READ = (
     *(CONFIG, SETTINGS, TOKENIZER, TOKENIZER_JSON, GENERATION),
     *("*.safetensors", "*.safetensors.index.json"),
@@ -35,6 +38,11 @@ def local_directory(path: str) -> Path:
         ValueError: If Hugging Face has no addresses of this form.
     """
     return _download(path) if path.startswith(HUB) else Path(path)
+
+
+def read_settings(directory: Path) -> dict[str, Any]:
+    """What `export_to_transformers` kept of a reader's settings."""
+    return read_manifest(directory, "a Glimmer", VERSION, ("backbone",), SETTINGS)
 
 
 def load_tokenizer(directory: Path, vocabulary_size: int) -> Any:

@@ -1,4 +1,3 @@
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -138,7 +137,6 @@ def read_tokenizer(path: str | os.PathLike[str], pad_token_id: int) -> HuggingFa
     """
     text = Path(path).read_text(encoding="utf-8")
     try:
-        json.loads(text)
         return HuggingFaceTokenizer(text, pad_token_id)
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from error

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from glimmer_keras.models.hugging_face_directory import CONFIG, SETTINGS, load_tokenizer
+from glimmer_keras.models.hugging_face_directory import (
+    CONFIG,
+    GLIMMER,
+    SETTINGS,
+    load_tokenizer,
+    read_settings,
+)
 from glimmer_keras.models.t5_names import is_transposed
 from glimmer_keras.models.tensor_files import Part, TensorFiles, read_json
-from glimmer_keras.utils.manifest import read_manifest
 
-GLIMMER = "glimmer"
-VERSION = 1
 # Of a backbone's settings those that its weights have.
 SIZES = (
     *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
@@ -27,7 +30,7 @@ def is_reader(directory: Path) -> bool:
     there = (directory / SETTINGS).is_file()
     if not there or read_json(directory / CONFIG).get("model_type") != GLIMMER:
         return False
-    backbone = _settings(directory)["backbone"]
+    backbone = read_settings(directory)["backbone"]
     return backbone.get("encoder_block", "t5") != "t5" or backbone.get("decoder_sizes") is not None
 
 
@@ -44,7 +47,7 @@ class ReaderCheckpoint:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        settings = _settings(self.directory)
+        settings = read_settings(self.directory)
         backbone = settings["backbone"]
         self.sizes = {name: backbone[name] for name in SIZES if name in backbone}
         self.start_token_id = settings.get("preprocessor", {}).get("start_token_id")
@@ -63,7 +66,3 @@ class ReaderCheckpoint:
     def parts(self, name: str) -> Iterator[Part]:
         """Read a weight in Keras's orientation some rows at a time, each part with its place."""
         yield from self._files.parts(name, is_transposed(name))
-
-
-def _settings(directory):
-    return read_manifest(directory, "a Glimmer", VERSION, ("backbone",), SETTINGS)

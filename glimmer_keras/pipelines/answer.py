@@ -77,8 +77,12 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values, which JSON takes."""
-        passages = [asdict(p) | {"fields": dict(p.fields)} for p in self.passages]
-        return asdict(self) | {"passages": passages}
+        return {
+            "question": self.question,
+            "text": self.text,
+            "passages": [asdict(p) | {"fields": dict(p.fields)} for p in self.passages],
+            "confidence": self.confidence,
+        }
 
     def __str__(self) -> str:
         lines = [self.text]

@@ -15,7 +15,7 @@ from glimmer_keras.metrics.calibration import calibrated
 from glimmer_keras.models.inputs import PRIOR
 from glimmer_keras.pipelines.answer import Answer, as_written, rank_passages, with_sentences
 from glimmer_keras.pipelines.asked import Asked, check_chosen, check_priors, check_unicode
-from glimmer_keras.pipelines.passage_filter import Where, allowed_rows, check_where, passes
+from glimmer_keras.pipelines.passage_filter import Where, allowed_rows, check_where, passes, plain
 from glimmer_keras.pipelines.passage_sources import PassageSource, TextInputs
 from glimmer_keras.retrieval import Retriever
 from glimmer_keras.utils.checks import check_integer
@@ -232,7 +232,7 @@ class Answerer(ABC):
         """Which places the passages have that pass; kept for the last filter."""
         key: Any = check_where(where)
         if not callable(where):  # It may be changed later.
-            key = {n: frozenset({v} if isinstance(v, str) else v) for n, v in where.items()}
+            key = plain(where)
         # What a store holds may change, and other threads may ask by other filters meanwhile.
         kept: Any = self._filter
         key = self._source.revision, key

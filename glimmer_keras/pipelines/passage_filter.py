@@ -35,6 +35,11 @@ def check_where(where: Where) -> Where:
     return where
 
 
+def plain(where: Mapping[str, str | Collection[str]]) -> dict[str, list[str]]:
+    """The same filter as one of the same meaning is: values as sorted lists, for comparison."""
+    return {n: sorted({v} if isinstance(v, str) else set(v)) for n, v in where.items()}
+
+
 def passes(passage: Passage | StoredPassage, where: Where) -> bool:
     """Tell whether a filter lets a passage be read."""
     if callable(where):

@@ -17,7 +17,7 @@ from glimmer_keras.models import Glimmer
 from glimmer_keras.pipelines.answer import Answer, best_first
 from glimmer_keras.pipelines.answerer import Answerer
 from glimmer_keras.pipelines.kilt_files import provenance
-from glimmer_keras.pipelines.passage_filter import passes
+from glimmer_keras.pipelines.passage_filter import passes, plain
 from glimmer_keras.utils.files import write_file
 from glimmer_keras.utils.progress import track
 
@@ -122,9 +122,7 @@ def write_predictions(
     part = Path(f"{path}.part")
     made_of: dict[str, Any] = {"settings": settings, "task": task.fingerprint}
     if where is not None:
-        made_of["where"] = {
-            name: sorted({v} if isinstance(v, str) else v) for name, v in where.items()
-        }
+        made_of["where"] = plain(where)
     chosen = None
     if corpus is not None:
         rows = fit_columns(task.rows(slice(None)), reader.num_passages)

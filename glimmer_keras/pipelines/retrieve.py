@@ -13,7 +13,7 @@ import numpy as np
 from glimmer_keras.data import Corpus, Passage, RetrievedWriter, Task, read_retrieved
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
-from glimmer_keras.pipelines.passage_filter import allowed_rows
+from glimmer_keras.pipelines.passage_filter import allowed_rows, plain
 from glimmer_keras.pipelines.text_vectors import TextVectors
 from glimmer_keras.retrieval import (
     BM25Retriever,
@@ -198,7 +198,7 @@ def write_retrieved(
         )
     settings = dict(retriever.settings)
     if where is not None:
-        settings["where"] = {n: sorted({v} if isinstance(v, str) else v) for n, v in where.items()}
+        settings["where"] = plain(where)
     writer = RetrievedWriter(path, task, corpus, num_passages, settings)
     if writer.complete:
         return read_retrieved(path, task, corpus)
