@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import tokenizers
-from sentencepiece import sentencepiece_model_pb2 as pb
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
+
+from glimmer_keras.models import sentencepiece_proto as pb
 
 BLANK = "▁"
 END, PAD, UNKNOWN = "</s>", "<pad>", "<unk>"
 SENTINEL = re.compile(r"<extra_id_\d+>")
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 BLANKS = tokenizers.Regex(" {2,}")
-Piece = pb.ModelProto.SentencePiece
 
 
 def to_tokenizer_json(proto: bytes) -> str:
@@ -28,7 +28,7 @@ def to_tokenizer_json(proto: bytes) -> str:
     """
     model = pb.ModelProto.FromString(proto)
     spec, normal = model.trainer_spec, model.normalizer_spec
-    if spec.model_type != pb.TrainerSpec.UNIGRAM:
+    if spec.model_type != pb.UNIGRAM:
         raise ValueError(f"`proto` must be a Unigram model. Received: model_type={spec.model_type}")
     pieces = [(piece.piece, piece.score) for piece in model.pieces]
     tokenizer = tokenizers.Tokenizer(models.Unigram(pieces, spec.unk_id, spec.byte_fallback))
@@ -45,7 +45,7 @@ def to_tokenizer_json(proto: bytes) -> str:
         if spec.byte_fallback
         else [decoders.Metaspace(BLANK, scheme)]
     )
-    marks = [piece.piece for piece in model.pieces if piece.type in (Piece.CONTROL, Piece.UNKNOWN)]
+    marks = [piece.piece for piece in model.pieces if piece.type in (pb.CONTROL, pb.UNKNOWN)]
     tokenizer.add_special_tokens(marks)
     end = [number for number, (piece, _) in enumerate(pieces) if piece == END]
     if end:
@@ -76,20 +76,20 @@ def from_tokenizer_json(text: str) -> bytes:
     special = {token["content"] for token in content.get("added_tokens", ()) if token["special"]}
     proto = pb.ModelProto()
     spec = proto.trainer_spec
-    spec.model_type = pb.TrainerSpec.UNIGRAM
+    spec.model_type = pb.UNIGRAM
     spec.vocab_size = len(pieces)
     spec.byte_fallback = bool(model.get("byte_fallback", False))
     spec.unk_id, spec.bos_id = model["unk_id"], -1
     spec.eos_id, spec.pad_id = (names.index(n) if n in names else -1 for n in (END, PAD))
     spec.unk_piece, spec.eos_piece, spec.pad_piece = names[spec.unk_id], END, PAD
     for number, (name, score) in enumerate(pieces):
-        kind = Piece.NORMAL
+        kind = pb.NORMAL
         if number == spec.unk_id:
-            kind = Piece.UNKNOWN
+            kind = pb.UNKNOWN
         elif name in special:
-            kind = Piece.CONTROL
+            kind = pb.CONTROL
         elif spec.byte_fallback and BYTE.fullmatch(name):
-            kind = Piece.BYTE
+            kind = pb.BYTE
         proto.pieces.add(piece=name, score=score, type=kind)
     steps = list(_steps(content.get("normalizer")))
     normal = proto.normalizer_spec
