@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -95,17 +96,37 @@ class Answer:
 def as_written(text: str, passages: Sequence[RankedPassage]) -> str:
     """Give an answer of an uncased reader as the first passage that has it writes it.
 
+    Capitals, accents and blanks do not matter. Where it stands as whole words comes first.
+
     Args:
         text: The answer in small letters.
         passages: Those that were read.
     """
-    # Some letters are two when they are small, and places move behind them: those are passed.
-    for passage in passages:
+    wanted = "".join(letter for letter, _ in _letters(text))
+    inside = ""
+    for passage in passages if wanted else ():
         content = passage.content
-        place = content.lower().find(text) if text else -1
-        if place >= 0 and content[place : place + len(text)].lower() == text:
-            return content[place : place + len(text)]
-    return text
+        letters = list(_letters(content))
+        found = "".join(letter for letter, _ in letters)
+        place = found.find(wanted)
+        while place >= 0:
+            start, last = letters[place][1], letters[place + len(wanted) - 1][1]
+            end = last + 1
+            while end < len(content) and unicodedata.combining(content[end]):
+                end += 1
+            if not (content[start - 1 : start].isalnum() or content[end : end + 1].isalnum()):
+                return content[start:end]
+            inside = inside or content[start:end]
+            place = found.find(wanted, place + 1)
+    return inside or text
+
+
+def _letters(text: str) -> Iterator[tuple[str, int]]:
+    """The small letters of a text without accents and blanks, and where each stands."""
+    for place, character in enumerate(text):
+        for letter in unicodedata.normalize("NFKD", character.lower()):
+            if not (letter.isspace() or unicodedata.combining(letter)):
+                yield letter, place
 
 
 def with_sentences(passages: Sequence[RankedPassage], answer: str) -> tuple[RankedPassage, ...]:
