@@ -43,7 +43,7 @@ OUTSIDE = {
     "optimizers": {"keras"},
     "models": {
         *("huggingface_hub", "jax", "keras", "keras_hub", "numpy", "safetensors", "tensorflow"),
-        *("sentencepiece", "tokenizers"),
+        *("google", "tokenizers"),
     },
     "data": {"numpy", "pyarrow", "tensorflow", "zstandard"},
     "memory": {"numpy", "tensorstore"},

@@ -14,5 +14,6 @@ from glimmer_keras.layers.projection import Projection as Projection
 from glimmer_keras.layers.relative_position_bias import (
     RelativePositionBias as RelativePositionBias,
 )
+from glimmer_keras.layers.reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from glimmer_keras.layers.t5_norm import T5Norm as T5Norm
 from glimmer_keras.layers.top_m_select import TopMSelect as TopMSelect

@@ -2,10 +2,11 @@ import keras
 from keras import ops
 
 from glimmer_keras.layers.normal import Normal
+from glimmer_keras.layers.weights_only import WeightsOnly
 
 
 @keras.saving.register_keras_serializable(package="glimmer_keras")
-class Projection(keras.layers.Dense):
+class Projection(WeightsOnly, keras.layers.Dense):
     """A `Dense` layer, as a rule without bias, applied to all positions as one matrix product.
 
     Folding the leading dimensions makes the gradient of the kernel one product too, which

@@ -41,7 +41,11 @@ def memory_fingerprint(glimmer):
         settings["buckets"] = buckets
     if encoder.block != "t5":
         settings |= {"block": encoder.block, "num_positions": encoder.num_positions}
-    weights = (glimmer.backbone.token_embedding.embeddings, *merged_weights(encoder))
+    embedding = glimmer.backbone.token_embedding
+    weights = (embedding.embeddings, *merged_weights(encoder))
+    if embedding.quantization_mode is not None:
+        settings["quantization"] = embedding.quantization_mode
+        weights = (*merged_weights(embedding), *merged_weights(encoder))
     return {
         "memory_encoder": _digest(settings, weights),
         "tokenizer": tokenizer_fingerprint(preprocessor.tokenizer),

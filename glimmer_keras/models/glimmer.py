@@ -12,9 +12,8 @@ from glimmer_keras.models.glimmer_backbone import GlimmerBackbone
 from glimmer_keras.models.glimmer_preprocessor import GlimmerPreprocessor
 from glimmer_keras.models.hugging_face import export_to_transformers, from_hugging_face
 from glimmer_keras.models.hugging_face_directory import SETTINGS
-from glimmer_keras.models.inputs import check_preset_arguments
 from glimmer_keras.models.prepared_batches import prepared_batches, weighted
-from glimmer_keras.models.presets import PRESETS, preset_path
+from glimmer_keras.models.presets import PRESETS, check_preset_arguments, preset_path
 from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import check_distillation, distil
 from glimmer_keras.optimizers.adafactor import Adafactor
@@ -128,7 +127,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             load_weights: bool. `False` takes the settings and fresh weights.
             **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. All else is the preset's.
         """
-        check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
+        check_preset_arguments(preset, kwargs, ("dtype", "name", "preprocessor", "trainable"))
         folder = preset_path(preset)
         if (Path(folder) / SETTINGS).is_file():
             return cls.from_hugging_face(folder, load_weights=load_weights, **kwargs)
@@ -259,9 +258,13 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
             return super().predict(x, *args, **kwargs)
         return keras.Model.predict(self, batches, *args, **kwargs)
 
-    def quantize(self, mode=None, **kwargs):
-        """Refuse; see `GlimmerBackbone.quantize`."""
-        self.backbone.quantize(mode)
+    def quantize(self, mode, config=None):
+        """Quantize the weights in place, as `GlimmerBackbone.quantize`; to train on, compile."""
+        self.backbone.quantize(mode, config)
+        self._post_quantize(mode)
+        # What was traced before has the weights of before.
+        self.train_function = self.test_function = None
+        self.predict_function = self.generate_function = None
 
     def make_train_function(self, force=False):
         # Variables that are made while TensorFlow traces a step have it trace the step twice.

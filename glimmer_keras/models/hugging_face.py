@@ -21,7 +21,7 @@ from glimmer_keras.models.hugging_face_directory import (
     local_directory,
     read_settings,
 )
-from glimmer_keras.models.inputs import check_preset_arguments
+from glimmer_keras.models.presets import check_preset_arguments
 from glimmer_keras.models.t5_checkpoint import ACTIVATIONS, POSITIONS, SIZES
 from glimmer_keras.models.t5_names import is_transposed, named_weights
 from glimmer_keras.models.t5_weights import why_no_t5
@@ -51,9 +51,15 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
 
     Raises:
         FileExistsError: If `path` exists.
-        ValueError: If the feed-forward blocks have an activation that T5 has no name for.
+        ValueError: If the feed-forward blocks have an activation that T5 has no name for, or the
+            weights are quantized: Hugging Face's form has floats.
     """
     backbone = glimmer.backbone
+    if (mode := backbone.token_embedding.quantization_mode) is not None:
+        raise ValueError(
+            "The weights must not be quantized here; `save_to_preset` keeps those that are. "
+            f"Received: weights in {mode}"
+        )
     is_t5 = why_no_t5(backbone) is None
     config = (
         _t5_config(backbone, glimmer.preprocessor)
@@ -105,8 +111,8 @@ def from_hugging_face(
         FileNotFoundError: If a file is missing.
         ValueError: If the directory holds another model, or tensors that are not its settings'.
     """
-    check_preset_arguments(kwargs, ("dtype", "name", "preprocessor", "trainable"))
     address = os.fspath(directory)
+    check_preset_arguments(address, kwargs, ("dtype", "name", "preprocessor", "trainable"))
     directory = local_directory(address)
     if not (directory / SETTINGS).is_file():
         raise FileNotFoundError(

@@ -105,16 +105,6 @@ def _check_scales(memory, scales):
         )
 
 
-def check_preset_arguments(arguments, allowed):
-    """Refuse what would make another model than the one whose weights a preset holds."""
-    refused = sorted(set(arguments) - set(allowed))
-    if refused:
-        raise ValueError(
-            "`from_preset` takes sizes and settings from the preset, and of arguments only "
-            f"{allowed}. Received: {refused}"
-        )
-
-
 def answer_mask(token_ids, prompt_mask, stop_token_ids):
     """Which of the generated tokens belong to the answer: up to its first stop token.
 

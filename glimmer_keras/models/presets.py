@@ -1,5 +1,7 @@
 """The presets that come with the package, by name; each is a folder of `export_to_transformers`."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +44,32 @@ def preset_path(preset: str) -> str:
 def bundled_vocabulary(preset: str) -> Path:
     """The SentencePiece file of a bundled preset."""
     return FOLDER / preset / TOKENIZER
+
+
+def check_preset_arguments(
+    preset: str, arguments: Mapping[str, Any], allowed: tuple[str, ...]
+) -> None:
+    """Refuse what would make another model than the one whose weights a preset holds."""
+    refused = sorted(set(arguments) - set(allowed))
+    if refused:
+        raise ValueError(
+            "`from_preset` takes sizes and settings from the preset, and of arguments only "
+            f"{allowed}. Received: {refused}"
+        )
+    mode = quantization(preset)
+    if mode is not None and arguments.get("dtype") is not None:
+        raise ValueError(
+            f"`dtype` must be left out, as the weights of {preset} are in {mode}. "
+            f"Received: dtype={arguments['dtype']!r}"
+        )
+
+
+def quantization(preset: str) -> str | None:
+    """How the weights of a preset are quantized; `None` if not, or if it is no folder here."""
+    file = Path(preset_path(preset)) / "config.json"
+    if not file.is_file():
+        return None
+    dtype = json.loads(file.read_text(encoding="utf-8")).get("config", {}).get("dtype")
+    policies = dtype["config"].get("policy_map", {}) if isinstance(dtype, dict) else {}
+    modes = {policy["config"].get("mode") for policy in policies.values()}
+    return next(iter(modes - {None}), None)

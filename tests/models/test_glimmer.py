@@ -295,11 +295,6 @@ def test_an_answer_has_a_token(reader, texts):
         reader.generate(texts, max_length=0)
 
 
-def test_quantize_is_refused_rather_than_idle(reader):
-    with pytest.raises(NotImplementedError, match="cannot be quantized yet. Received: mode='int8'"):
-        reader.quantize("int8")
-
-
 def test_fit_names_empty_answers_before_it_begins(reader, texts):
     answers = ["vienna", *[" "] * (len(texts["questions"]) - 1)]
     with pytest.raises(ValueError, match=r'`"answers"` must not be empty\. Received: .* at \[1'):
