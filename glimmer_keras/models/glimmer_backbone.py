@@ -305,7 +305,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         """Quantize all matrices and embeddings, in place; what is small stays as it is.
 
         Products are of floats, weights being turned back on the way. Presets and exports keep
-        quantized weights. They do not train; LoRA on top of them does.
+        quantized weights. They do not train; LoRA on top of them does. Nothing is done where they
+        are in `mode` already.
 
         Args:
             mode: `"int8"`, with a scale for each output, a bit over a quarter of float32's bytes;
@@ -313,14 +314,17 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             config: left out; Keras passes the one of its mode.
 
         Raises:
-            ValueError: If `mode` is another, or the model is quantized.
+            ValueError: If `mode` is another, or the weights are quantized in another.
         """
         if mode not in MODES:
             raise ValueError(f"`mode` must be one of {MODES}. Received: mode={mode!r}")
         if config is not None and config.weight_quantizer is not None:
             raise ValueError(f"`config` must be left out. Received: config={config}")
-        if (now := self.token_embedding.quantization_mode) is not None:
-            raise ValueError(f"The model must not be quantized yet. Received: it is in {now}")
+        now = self.token_embedding.quantization_mode
+        if now == mode:
+            return
+        if now is not None:
+            raise ValueError(f"The weights must be floats. Received: mode={mode!r}, they are {now}")
         for layer in self._flatten_layers():
             if isinstance(layer, WeightsOnly):
                 layer.quantize(mode, config=weights_only(mode))

@@ -85,8 +85,12 @@ def test_memory_of_other_weights_is_another(plain, quantized):
 
 def test_what_is_refused(quantized, make, tmp_path):
     mode, model = quantized
-    with pytest.raises(ValueError, match=f"must not be quantized yet. Received: it is in {mode}"):
-        model.quantize("int8")
+    before = [np.asarray(weight) for weight in model.weights]
+    model.quantize(mode)  # nothing to do
+    assert all(map(np.array_equal, before, model.weights))
+    other = {"int8": "int4", "int4": "int8"}[mode]
+    with pytest.raises(ValueError, match=f"must be floats. Received: mode='{other}', they are"):
+        model.quantize(other)
     with pytest.raises(ValueError, match=f"must not be quantized here.* weights in {mode}"):
         model.export_to_transformers(tmp_path / "t5")
     with pytest.raises(ValueError, match=r"must be one of .*Received: mode='float8'"):
