@@ -42,12 +42,13 @@ def memory_fingerprint(glimmer):
     if encoder.block != "t5":
         settings |= {"block": encoder.block, "num_positions": encoder.num_positions}
     embedding = glimmer.backbone.token_embedding
-    weights = (embedding.embeddings, *merged_weights(encoder))
-    if embedding.quantization_mode is not None:
+    if embedding.quantization_mode is None:
+        weights = [embedding.embeddings]
+    else:
         settings["quantization"] = embedding.quantization_mode
-        weights = (*merged_weights(embedding), *merged_weights(encoder))
+        weights = merged_weights(embedding)
     return {
-        "memory_encoder": _digest(settings, weights),
+        "memory_encoder": _digest(settings, [*weights, *merged_weights(encoder)]),
         "tokenizer": tokenizer_fingerprint(preprocessor.tokenizer),
         "passage_length": str(preprocessor.passage_length),
     }

@@ -56,8 +56,9 @@ def check_preset_arguments(
             "`from_preset` takes sizes and settings from the preset, and of arguments only "
             f"{allowed}. Received: {refused}"
         )
-    mode = quantization(preset)
-    if mode is not None and arguments.get("dtype") is not None:
+    if arguments.get("dtype") is None:
+        return
+    if (mode := quantization(preset)) is not None:
         raise ValueError(
             f"`dtype` must be left out, as the weights of {preset} are in {mode}. "
             f"Received: dtype={arguments['dtype']!r}"
