@@ -71,6 +71,7 @@ BLOCKS: dict[str, Any] = {"t5": EncoderBlock, "bert": BertBlock}
 class EncoderStack(keras.layers.Layer):
     """A run of encoder layers over sequences with any number of leading dimensions.
 
+    What states have behind their first `hidden_dim` channels is carried past all layers.
     Base of `MemoryEncoder` and `LiveEncoderStage`, which tell their arguments apart.
     """
 
@@ -127,8 +128,13 @@ class EncoderStack(keras.layers.Layer):
 
     def encode(self, states, padding_mask, bias, training):
         """Run the blocks on `(..., length, dim)`, one sequence apart from another."""
+        states = ops.cast(states, self.compute_dtype)
+        if states.shape[-1] > self.hidden_dim:
+            own, carried = states[..., : self.hidden_dim], states[..., self.hidden_dim :]
+            own = self.encode(own, padding_mask, bias, training)
+            return ops.concatenate([own, carried], axis=-1)
         shape = ops.shape(states)
-        x = ops.reshape(ops.cast(states, self.compute_dtype), (-1, *shape[-2:]))
+        x = ops.reshape(states, (-1, *shape[-2:]))
         mask = ops.reshape(ops.cast(padding_mask, "bool"), (-1, 1, 1, shape[-2]))
         group = group_size(*x.shape[:2]) if self.rematerialize or not training else 0
         if group:

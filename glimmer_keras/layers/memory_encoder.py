@@ -3,6 +3,7 @@ from keras import ops
 
 from glimmer_keras.layers.encoder_stack import EncoderStack
 from glimmer_keras.layers.normal import Normal
+from glimmer_keras.layers.projection import Projection
 from glimmer_keras.layers.relative_position_bias import RelativePositionBias
 
 
@@ -29,6 +30,9 @@ class MemoryEncoder(EncoderStack):
         num_buckets, max_distance: int. See `RelativePositionBias`.
         num_positions: int or `None`. As many positions, the most that a text may have, are added to
             the embeddings, and these normalised, as BERT does.
+        carried_dim: int. As many channels of the memory tell each token, and as many the token
+            before it; no layer changes them. A decoder copies by them from an encoder whose layers
+            are normalised after, as a BERT's, and forget what they began with. Not in the paper.
 
     Call arguments:
         embeddings: float tensor `(..., length, hidden_dim)`; leading dimensions (batch,
@@ -37,7 +41,7 @@ class MemoryEncoder(EncoderStack):
             attended to; a row that is all padding gives finite numbers of no meaning.
 
     Returns:
-        A tensor of the shape of `embeddings`.
+        A tensor of the shape of `embeddings`, but for `2 * carried_dim` more channels.
 
     Example:
     ```python
@@ -55,9 +59,15 @@ class MemoryEncoder(EncoderStack):
         num_buckets=32,
         max_distance=128,
         num_positions=None,
+        carried_dim=0,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        self.carried_dim = carried_dim
+        if carried_dim:
+            self.carried = Projection(
+                2 * carried_dim, self.hidden_dim**-0.5, dtype=self.dtype_policy, name="carried"
+            )
         self.num_positions = num_positions
         if num_positions is not None:
             self.embedding_norm = keras.layers.LayerNormalization(
@@ -83,6 +93,8 @@ class MemoryEncoder(EncoderStack):
                 name="positions", shape=(self.num_positions, self.hidden_dim), initializer=Normal()
             )
             self.embedding_norm.build((None, self.hidden_dim))
+        if self.carried_dim:
+            self.carried.build((None, self.hidden_dim))
         if self.num_layers:
             self.position_bias.build()
         super().build(embeddings_shape)
@@ -92,9 +104,14 @@ class MemoryEncoder(EncoderStack):
         if self.num_positions is not None:
             x = self.embedding_norm(x + self._positions(ops.shape(x)[-2]))
         x = self.embedding_dropout(x, training=training)
+        if self.carried_dim:
+            x = ops.concatenate([x, self._tokens(embeddings)], axis=-1)
         if not self.num_layers:
             return x
         return self.encode(x, padding_mask, self.position_bias(x), training)
+
+    def compute_output_shape(self, states_shape, *args, **kwargs):
+        return (*states_shape[:-1], self.hidden_dim + 2 * self.carried_dim)
 
     def get_config(self):
         return {
@@ -103,7 +120,15 @@ class MemoryEncoder(EncoderStack):
             "num_buckets": self.num_buckets,
             "max_distance": self.max_distance,
             "num_positions": self.num_positions,
+            "carried_dim": self.carried_dim,
         }
+
+    def _tokens(self, embeddings):
+        """What is carried of each token and of the one before, `(..., length, 2 carried_dim)`."""
+        told = self.carried(embeddings)
+        before = told[..., :-1, self.carried_dim :]
+        before = ops.concatenate([ops.zeros_like(told[..., :1, self.carried_dim :]), before], -2)
+        return ops.concatenate([told[..., : self.carried_dim], before], axis=-1)
 
     def _positions(self, length):
         if isinstance(length, int) and length > self.num_positions:

@@ -46,7 +46,7 @@ def _next(glimmer, memory, length):
     def next(prompt, cache, index):
         token = ops.slice(prompt, (0, index - 1), (ops.shape(prompt)[0], 1))  # (rows, 1)
         states, cache = decoder.decode_step(
-            backbone.target_embedding(token), index - 1, cache, *memory, bias
+            backbone.token_embedding(token), index - 1, cache, *memory, bias
         )
         return glimmer.logits(states)[:, 0], states[:, 0], cache  # (rows, vocabulary), (rows, dim)
 
@@ -129,6 +129,6 @@ def log_probability(glimmer, token_ids, mask, memory):
         memory: what `FiDDecoder.project_memory` gave.
     """
     backbone = glimmer.backbone
-    embeddings = backbone.target_embedding(token_ids[:, :-1])
+    embeddings = backbone.token_embedding(token_ids[:, :-1])
     states = backbone.decoder.decode(embeddings, mask[:, :-1], *memory)
     return answer_log_prob(glimmer.logits(states), token_ids[:, 1:], mask[:, 1:], "sum")

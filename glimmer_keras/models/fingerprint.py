@@ -41,6 +41,8 @@ def memory_fingerprint(glimmer):
         settings["buckets"] = buckets
     if encoder.block != "t5":
         settings |= {"block": encoder.block, "num_positions": encoder.num_positions}
+    if encoder.carried_dim:
+        settings["carried_dim"] = encoder.carried_dim
     embedding = glimmer.backbone.token_embedding
     if embedding.quantization_mode is None:
         weights = [embedding.embeddings]

@@ -331,7 +331,7 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         """Apply the language model head: `(..., hidden_dim)` to `(..., vocabulary_size)`."""
         if self.backbone.tie_embedding_weights:
             hidden_states = hidden_states * self.backbone.decoder.hidden_dim**-0.5
-        return self.backbone.target_embedding(hidden_states, reverse=True)
+        return self.backbone.token_embedding(hidden_states, reverse=True)
 
     def make_generate_function(self):
         function = super().make_generate_function()

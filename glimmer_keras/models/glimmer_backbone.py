@@ -31,7 +31,7 @@ SETTINGS = (
     *("dropout", "use_gated_activation", "layer_norm_epsilon", "tie_embedding_weights"),
     *("position_bias_stddev", "cross_attention_key_value_heads", "cross_attention_every"),
     *("relative_attention_num_buckets", "relative_attention_max_distance"),
-    *("encoder_block", "num_positions", "decoder_sizes"),
+    *("encoder_block", "num_positions", "carried_dim"),
 )
 
 
@@ -77,17 +77,14 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         encoder_block: `"t5"`, or `"bert"`, for encoders that start from a BERT. Their position
             biases then start at 0.
         num_positions: int or `None`. See `MemoryEncoder`; of BERT, 512.
-        decoder_sizes: dictionary, or `None` for a decoder of the encoder's sizes and embeddings. A
-            decoder with token embeddings of its own, which are its language model head, and these
-            arguments of `FiDDecoder` in place of the encoder's: `hidden_dim`, `num_heads`,
-            `head_dim`, `intermediate_dim`, `activation`, `gated`, `epsilon`.
+        carried_dim: int. See `MemoryEncoder`: memory is `hidden_dim + 2 * carried_dim` wide.
         dtype: string or `keras.DTypePolicy`.
 
     Inputs, a dictionary:
         question_token_ids: int `(batch, question_length)`.
         question_padding_mask: bool `(batch, question_length)`.
         passage_token_ids: int `(batch, passages, passage_length)`; or in its place
-            `passage_memory`, float `(batch, passages, passage_length, hidden_dim)`, or int8 with
+            `passage_memory`, float `(batch, passages, passage_length, memory_dim)`, or int8 with
             `passage_memory_scales`, float32 `(batch, passages, passage_length)`.
         passage_padding_mask: bool `(batch, passages, passage_length)`; all `False` for a
             missing passage.
@@ -102,13 +99,13 @@ class GlimmerBackbone(keras_hub.models.Backbone):
     Outputs, a dictionary:
         decoder_sequence_output: `(batch, target_length, hidden_dim)`.
         encoded_passages, encoded_padding_mask: what stage B gave for each selected passage,
-            `(batch, m, length, hidden_dim)` not normalised, and `(batch, m, length)`.
+            `(batch, m, length, memory_dim)` not normalised, and `(batch, m, length)`.
         and with a scorer:
         passage_scores: float32 `(batch, passages)`, -1e9 for a missing passage.
         passage_ranking: int32 `(batch, passages)`, from best to worst.
         selected_passages: int32 `(batch, m)`, the first of `passage_ranking`.
         live_states, live_padding_mask: what stage B would read of every passage,
-            `(batch, passages, length, hidden_dim)` and `(batch, passages, length)`.
+            `(batch, passages, length, memory_dim)` and `(batch, passages, length)`.
     """
 
     def __init__(
@@ -141,7 +138,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         relative_attention_max_distance=128,
         encoder_block="t5",
         num_positions=None,
-        decoder_sizes=None,
+        carried_dim=0,
         dtype=None,
         **kwargs,
     ):
@@ -163,10 +160,6 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             raise ValueError(
                 "`passage_prior` must be False where no passages are selected. "
                 f"Received: passage_prior={passage_prior}, num_selected=None"
-            )
-        if decoder_sizes is not None and not tie_embedding_weights:
-            raise ValueError(
-                "`tie_embedding_weights` must be True with `decoder_sizes`. Received: False"
             )
         split = LayerSplit(num_layers, live_proportion, rerank_proportion if reranks else None)
         separate_reranker = reranks and reranker == "separate"
@@ -200,6 +193,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         memory = {
             "position_bias_stddev": encoder_bias,
             "num_positions": num_positions,
+            "carried_dim": carried_dim,
             **buckets,
             **encoder,
         }
@@ -230,27 +224,15 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         )
         self.encoder_norm = T5Norm(layer_norm_epsilon, dtype=dtype, name="encoder_norm")
         self.encoder_dropout = keras.layers.Dropout(dropout, dtype=dtype, name="encoder_dropout")
-        self.target_embedding = self.token_embedding
-        decoder_block = block
-        if decoder_sizes is not None:
-            decoder_block = {**block, **decoder_sizes}
-            self.target_embedding = ReversibleEmbedding(
-                vocabulary_size,
-                decoder_block["hidden_dim"],
-                tie_weights=True,
-                embeddings_initializer=Normal(1.0),
-                dtype=dtype,
-                name="target_embedding",
-            )
         self.decoder = FiDDecoder(
             num_decoder_layers or num_layers,
-            memory_dim=hidden_dim,
+            memory_dim=hidden_dim + 2 * carried_dim,
             position_bias_stddev=position_bias_stddev,
             cross_attention_key_value_heads=cross_attention_key_value_heads,
             cross_attention_every=cross_attention_every,
             name="decoder",
             **buckets,
-            **decoder_block,
+            **block,
         )
         if not train_memory:
             self.token_embedding.trainable = False
@@ -336,13 +318,13 @@ class GlimmerBackbone(keras_hub.models.Backbone):
 
     def check(self, inputs):
         """Raise a `ValueError` unless these are model inputs: names, static shapes and dtypes."""
-        check_inputs(inputs, self.hidden_dim, self.num_selected, self.passage_prior)
+        check_inputs(inputs, self.memory_dim, self.num_selected, self.passage_prior)
 
     def run(self, inputs, training=None):
         """Run all layers, on tensors or on symbolic inputs."""
         outputs = self.read(inputs, training)
         outputs["decoder_sequence_output"] = self.decoder(
-            self.target_embedding(inputs["decoder_token_ids"]),
+            self.token_embedding(inputs["decoder_token_ids"]),
             inputs["decoder_padding_mask"],
             **self.decoder_memory(inputs, outputs, training),
             training=training,
@@ -379,7 +361,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         return outputs
 
     def encode_question(self, inputs, training=None):
-        """Encode questions to their memory, float `(batch, question_length, hidden_dim)`."""
+        """Encode questions to their memory, float `(batch, question_length, memory_dim)`."""
         return self.question_encoder(
             self.token_embedding(inputs["question_token_ids"]),
             inputs["question_padding_mask"],
@@ -394,7 +376,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             padding_mask: bool tensor `(..., length)`.
 
         Returns:
-            A float tensor `(..., length, hidden_dim)`.
+            A float tensor `(..., length, memory_dim)`.
         """
         training = training and self.memory_encoder.trainable
         return self.memory_encoder(self.token_embedding(token_ids), padding_mask, training=training)
@@ -414,6 +396,11 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             memory["question_states"] = self.finish_encoding(question, training)
             memory["question_mask"] = inputs["question_padding_mask"]
         return memory
+
+    @property
+    def memory_dim(self):
+        """Width of memory, of the states of live layers and of what the decoder reads."""
+        return self.decoder.memory_dim
 
     layer_counts = property(layer_counts)
     print_layers = print_layers

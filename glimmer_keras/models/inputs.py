@@ -36,12 +36,12 @@ def prior_of(inputs):
     return rank_prior(inputs["passage_padding_mask"][:, :, 0])
 
 
-def check_inputs(inputs, hidden_dim, num_selected, passage_prior=False):
+def check_inputs(inputs, memory_dim, num_selected, passage_prior=False):
     """Check the names and static shapes of a dictionary of model inputs.
 
     Args:
         inputs: dictionary of tensors, as `GlimmerBackbone` takes them.
-        hidden_dim: int. Width that a `passage_memory` must have.
+        memory_dim: int. Width that a `passage_memory` must have.
         num_selected: int or `None`. `m`, which the number of passages must reach.
         passage_prior: bool. Whether there may be a `passage_prior`.
     """
@@ -69,10 +69,10 @@ def check_inputs(inputs, hidden_dim, num_selected, passage_prior=False):
             f"`{passages}` and `passage_padding_mask` must agree. "
             f"Received: shapes {tuple(shape)} and {tuple(mask_shape)}"
         )
-    if passages == "passage_memory" and (len(shape) != 4 or shape[-1] != hidden_dim):
+    if passages == "passage_memory" and (len(shape) != 4 or shape[-1] != memory_dim):
         raise ValueError(
             "`passage_memory` must have the width of the model: "
-            f"(batch, passages, length, {hidden_dim}). Received: shape={tuple(shape)}"
+            f"(batch, passages, length, {memory_dim}). Received: shape={tuple(shape)}"
         )
     for name in allowed & set(inputs):
         if tuple(inputs[name].shape) != tuple(mask_shape[:2]):

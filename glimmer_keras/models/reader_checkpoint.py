@@ -21,7 +21,7 @@ SIZES = (
     *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
     *("key_value_dim", "num_decoder_layers", "activation", "use_gated_activation"),
     *("layer_norm_epsilon", "tie_embedding_weights", "encoder_block", "num_positions"),
-    *("decoder_sizes", "relative_attention_num_buckets", "relative_attention_max_distance"),
+    *("carried_dim", "relative_attention_num_buckets", "relative_attention_max_distance"),
 )
 
 
@@ -31,7 +31,7 @@ def is_reader(directory: Path) -> bool:
     if not there or read_json(directory / CONFIG).get("model_type") != GLIMMER:
         return False
     backbone = read_settings(directory)["backbone"]
-    return backbone.get("encoder_block", "t5") != "t5" or backbone.get("decoder_sizes") is not None
+    return backbone.get("encoder_block", "t5") != "t5" or bool(backbone.get("carried_dim"))
 
 
 class ReaderCheckpoint:

@@ -37,12 +37,14 @@ FIELDS: dict[str, list[tuple[str, int, str, str | None]]] = {
         ("add_dummy_prefix", 3, "BOOL", "true"),
         ("remove_extra_whitespaces", 4, "BOOL", "true"),
         ("escape_whitespaces", 5, "BOOL", "true"),
+        ("normalization_rule_tsv", 6, "STRING", None),
     ],
 }
 PARTS = [
     ("pieces", 1, "LABEL_REPEATED", "SentencePiece"),
     ("trainer_spec", 2, "LABEL_OPTIONAL", "TrainerSpec"),
     ("normalizer_spec", 3, "LABEL_OPTIONAL", "NormalizerSpec"),
+    ("denormalizer_spec", 5, "LABEL_OPTIONAL", "NormalizerSpec"),
 ]
 
 

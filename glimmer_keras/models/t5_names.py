@@ -6,7 +6,6 @@ from typing import Any
 from glimmer_keras.layers.bert_block import BertBlock
 
 EMBEDDING = "shared.weight"
-TARGETS = "decoder.embed_tokens.weight"
 HEAD = "lm_head.weight"
 TABLE = "relative_attention_bias.weight"
 POSITIONS = "position_embeddings.weight"
@@ -25,8 +24,6 @@ def named_weights(backbone: Any, apart: bool = False) -> Iterator[tuple[str, Any
     yield EMBEDDING, embedding.embeddings
     if not backbone.tie_embedding_weights:
         yield HEAD, embedding.reverse_embeddings
-    if backbone.target_embedding is not embedding:
-        yield TARGETS, backbone.target_embedding.embeddings
 
     stages = [("encoder", 0, backbone.memory_encoder)]
     if backbone.question_encoder is not backbone.memory_encoder:
@@ -36,6 +33,8 @@ def named_weights(backbone: Any, apart: bool = False) -> Iterator[tuple[str, Any
             yield f"{prefix}.{POSITIONS}", stage.positions
             yield f"{prefix}.embedding_layer_norm.weight", stage.embedding_norm.gamma
             yield f"{prefix}.embedding_layer_norm.bias", stage.embedding_norm.beta
+        if stage.carried_dim:
+            yield f"{prefix}.carried.weight", stage.carried.kernel
         if stage.num_layers:
             yield f"{prefix}.{FIRST_TABLE}", stage.position_bias.table
     if backbone.num_selected is not None:
@@ -98,7 +97,7 @@ def keras_hub_weights(t5: Any) -> dict[str, Any]:
 
 def is_transposed(name: str) -> bool:
     """Whether a weight of this name is a torch `Linear`, `(out, in)`, and `(in, out)` in Keras."""
-    return not name.endswith((EMBEDDING, TARGETS, TABLE, "norm.weight", ".bias", POSITIONS))
+    return not name.endswith((EMBEDDING, TABLE, "norm.weight", ".bias", POSITIONS))
 
 
 def _encoder_blocks(prefix, blocks, first=0):

@@ -162,7 +162,7 @@ def to_t5(backbone):
 def why_no_t5(backbone):
     """Say why the parts of a `GlimmerBackbone` do not make one T5; `None` if they do."""
     layers, config = backbone.layer_counts, backbone.get_config()
-    others = {"encoder_block": "t5", "num_positions": None, "decoder_sizes": None}
+    others = {"encoder_block": "t5", "num_positions": None, "carried_dim": 0}
     if any(config[name] != value for name, value in others.items()):
         received = {name: config[name] for name in others}
         return f"`backbone` must have T5's encoder and decoder, {others}. Received: {received}"

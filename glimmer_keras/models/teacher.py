@@ -128,7 +128,7 @@ def teacher_log_probs(glimmer, inputs, outputs, labels, weights, reduction, reus
         backbone.finish_encoding(states, False), mask, **question
     )
     decoder_inputs = (
-        backbone.target_embedding(inputs["decoder_token_ids"]),
+        backbone.token_embedding(inputs["decoder_token_ids"]),
         inputs["decoder_padding_mask"],
     )
     embeddings, padding_mask = (ops.repeat(x, passages, axis=0) for x in decoder_inputs)

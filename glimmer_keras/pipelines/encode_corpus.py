@@ -130,7 +130,7 @@ def append_corpus(
 def store_settings(glimmer: Glimmer, dtype: str, shard_size: int) -> dict[str, Any]:
     """Make the settings of a model's store, as `MemoryStore.create` takes them."""
     return {
-        "hidden_dim": glimmer.backbone.hidden_dim,
+        "hidden_dim": glimmer.backbone.memory_dim,
         "passage_length": check_preprocessor(glimmer).passage_length,
         "dtype": dtype,
         "shard_size": shard_size,

@@ -70,7 +70,7 @@ class Settings:
             preprocessor.answer_length,
             num_passages,
             backbone.num_selected,
-            backbone.hidden_dim,
+            backbone.memory_dim,
             memory_dtype,
             beam_size,
         )

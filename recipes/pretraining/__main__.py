@@ -11,7 +11,7 @@ its questions.
 It begins with short windows round the answer, 48 tokens, then 96, and ends with whole passages.
 --start goes on from what another run came to, and leaves out the phases with the shortest; heads
 and feed-forward layers may be wider than its, and begin by computing what they did. A start of
-recipes.pretraining.graft has a pretrained BERT for its encoder, and sizes of its own.
+recipes.pretraining.bert_start has a pretrained BERT for its encoder, and sizes of its own.
 
 --hours is turned into steps when it starts, by the speed of this machine; settings.json keeps them,
 so that the same command goes on with a run that was stopped, losing five minutes at most.
@@ -24,7 +24,7 @@ import itertools
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -34,7 +34,6 @@ import keras
 import keras_hub
 
 import glimmer_keras as gk
-from glimmer_keras.data import Passage, PassageFile
 from glimmer_keras.training import keep_freed_memory
 from glimmer_keras.utils.files import write_file
 from recipes.command import Help, OneLineParser, exit_code
@@ -45,7 +44,7 @@ from recipes.pretraining.grow import grow, widen
 from recipes.pretraining.question_file import prepare_questions, read_questions
 from recipes.pretraining.reader import Sizes, is_bert, new_reader, reader_of
 from recipes.pretraining.stream import Stream
-from recipes.pretraining.text import Text, prepare
+from recipes.pretraining.text import Text, passages_of, prepare
 from recipes.pretraining.tokenizer import train_tokenizer
 from recipes.pretraining.words import word_embeddings
 from recipes.settings import check_settings
@@ -196,10 +195,6 @@ def settings_of(args: Namespace) -> dict[str, Any]:
     paths = ("text", "questions")
     settings |= {name: [str(path) for path in settings[name]] for name in paths}
     return settings | {name: settings[name] and str(settings[name]) for name in ("words", "start")}
-
-
-def passages_of(paths: Sequence[Path]) -> Iterator[Passage]:
-    return itertools.chain.from_iterable(PassageFile(path) for path in paths)
 
 
 def vocabulary(file: Path, paths: Sequence[Path], size: int) -> keras_hub.models.T5Tokenizer:

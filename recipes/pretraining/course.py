@@ -130,7 +130,7 @@ BERT_TASKS: Weights = {
 # Of a reader whose encoder starts as a BERT: at lower rates, and with memory from the beginning.
 BERT_PHASES = (
     Phase(
-        1 / 3,
+        0.15,
         "lumen",
         SHORT,
         (5e-3, 4e-3),
@@ -144,7 +144,7 @@ BERT_PHASES = (
         (0.4, 0.55),
     ),
     Phase(
-        1 / 3,
+        0.35,
         "lumen",
         Shape(batch=48, question=32, passage=96, answer=16),
         (4e-3, 2e-3),
@@ -152,7 +152,7 @@ BERT_PHASES = (
         (0.55, 0.75),
     ),
     Phase(
-        1 / 3,
+        0.5,
         "lumen",
         Shape(batch=32, question=40, passage=192, answer=16),
         (2e-3, 1e-4),

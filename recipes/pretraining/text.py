@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sentencepiece
 
-from glimmer_keras.data import Passage
+from glimmer_keras.data import Passage, PassageFile
 from glimmer_keras.utils.files import new_folder, write_file
 from glimmer_keras.utils.progress import Progress
 from recipes.pretraining.spans import SENTENCE, SPAN
@@ -182,3 +182,8 @@ def recurring(
 def starts_word(vocabulary: Sequence[str]) -> np.ndarray:
     """Which pieces begin a word, boolean `(vocabulary,)`."""
     return np.array([piece.startswith("▁") for piece in vocabulary])
+
+
+def passages_of(paths: Iterable[Path]) -> Iterator[Passage]:
+    """The passages of several files."""
+    return chain.from_iterable(PassageFile(path) for path in paths)

@@ -94,13 +94,10 @@ def test_too_long_a_text_is_an_error():
 @pytest.mark.once_on("tensorflow")
 def test_a_reader_of_it_starts_another(bert, tmp_path):
     """The layers before and behind the question may be others; the scorer is new."""
-    sizes = {"hidden_dim": 6, "num_heads": 3, "head_dim": 2, "intermediate_dim": 5, "gated": True}
-    with pytest.raises(ValueError, match="`tie_embedding_weights` must be True with `decoder_siz"):
-        backbone_of(decoder_sizes=sizes)
-    lumen = backbone_of(num_selected=None, decoder_sizes=sizes, tie_embedding_weights=True)
+    lumen = backbone_of(num_selected=None, carried_dim=3, tie_embedding_weights=True)
     copy_bert_weights(bert, lumen)
     random = np.random.default_rng(2)
-    for weight in lumen.decoder.weights + lumen.target_embedding.weights:
+    for weight in lumen.decoder.weights + lumen.memory_encoder.carried.weights:
         weight.assign(random.normal(size=weight.shape))
     reader = gk.Glimmer(lumen)
     with pytest.raises(ValueError, match="must have T5's encoder and decoder"):
@@ -124,16 +121,14 @@ def test_a_reader_of_it_starts_another(bert, tmp_path):
     first = other.backbone.stage_a.blocks[0].attention.query
     expected = np.asarray(lumen.memory_encoder.blocks[1].attention.query.kernel)
     np.testing.assert_array_equal(np.asarray(first.kernel), expected)
-    assert other.logits(np.ones((1, 6), "float32")).shape == (1, 11)
-    work = matrix_work.decoder_work(other.backbone, 1, 0, 0)
-    # Self-attention, feed-forward, the queries of what is read and what comes of it, the head.
-    assert work.projections == 4 * 36 + 3 * 30 + 2 * 36 + 6 * 11
-    assert matrix_work.memory_work(other.backbone, 1).projections == 8 * 2 * 6
+    assert other.backbone.memory_dim == 8 + 2 * 3
+    assert matrix_work.memory_work(other.backbone, 1).projections == 14 * 2 * 8
 
 
 def test_memory_of_another_block_is_other_memory(bert, tokenizer):
     preprocessor = gk.GlimmerPreprocessor(tokenizer)
-    prints = [
-        memory_fingerprint(gk.Glimmer(backbone_of(num_positions=n), preprocessor)) for n in (6, 7)
-    ]
-    assert prints[0]["memory_encoder"] != prints[1]["memory_encoder"]
+    prints = {
+        memory_fingerprint(gk.Glimmer(backbone_of(**more), preprocessor))["memory_encoder"]
+        for more in ({}, {"num_positions": 7}, {"carried_dim": 1})
+    }
+    assert len(prints) == 3

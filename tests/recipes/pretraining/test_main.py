@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 import glimmer_keras as gk
 from recipes.pretraining import __main__ as recipe
-from recipes.pretraining import ask, asking, course, graft, held_out, rank, score, ship
+from recipes.pretraining import ask, asking, bert_start, course, held_out, rank, score, ship
 from recipes.pretraining.reader import Pretrained
 from recipes.pretraining.stream import Shape
 from tests.models.test_bert_encoder import write_folder
@@ -109,21 +109,20 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     assert recipe.main([*more, "--start", str(run / "phase-1" / "t5")]) == 2
     assert "'num_layers': 4}. Received: {'num_layers': 3}" in capsys.readouterr().err
 
-    # A BERT takes the place of its encoder, and learns on.
+    # A BERT for an encoder learns to read.
     letters_of_bert = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters]
-    bert = write_folder(data, "bert", words=letters_of_bert, max_position_embeddings=24)
+    write_folder(data, "bert", words=letters_of_bert, max_position_embeddings=24)
     monkeypatch.setattr(course, "BERT_PHASES", PHASES[1:])
-    monkeypatch.setattr(graft, "PHASE", PHASES[1])
-    grafts = ["--run", str(run), "--bert", str(data), "--output", str(data / "grafted")]
-    assert graft.main([*grafts, "--batches", "2"]) == 0
-    assert "of the states' variance" in capsys.readouterr().out
+    start = [str(data / "text.jsonl.xz"), "--bert", str(data), "--output", str(data / "start")]
+    assert bert_start.main([*start, "--layers", "4", "--vocabulary-size", "320"]) == 0
+    assert "parameters" in capsys.readouterr().out
     learned = [str(data / "learned") if part == str(data / "other") else part for part in more]
-    assert recipe.main([*learned, "--start", str(data / "grafted")]) == 0
+    assert recipe.main([*learned, "--start", str(data / "start")]) == 0
     pretrained = Pretrained.of(data / "learned")
     assert len(pretrained.fingerprint) == 64
     backbone = pretrained.load(None).backbone
     assert (backbone.encoder_block, backbone.hidden_dim, backbone.num_layers) == ("bert", 8, 4)
-    assert backbone.decoder.hidden_dim == 64
+    assert backbone.memory_dim == 8 + 2 * 96
 
     monkeypatch.setattr(ask, "PART", 4)
     monkeypatch.setattr(ask, "AT_ONCE", 4)
