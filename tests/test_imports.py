@@ -46,7 +46,7 @@ OUTSIDE = {
         *("google", "tokenizers"),
     },
     "data": {"numpy", "pyarrow", "tensorflow", "zstandard"},
-    "memory": {"numpy", "tensorstore"},
+    "memory": {"faiss", "numpy", "tensorstore"},
     "retrieval": {"Stemmer", "bm25s", "faiss", "numpy", "tensorstore"},
     "metrics": {"numpy"},
 }

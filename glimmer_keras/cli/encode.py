@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="folder or name of a Glimmer preset")
     add_corpus_arguments(parser)
     parser.add_argument("store", metavar="STORE", help="path or URL of the new store")
-    parser.add_argument("--dtype", choices=["int8", "bfloat16", "float32"], default="int8")
+    add_dtype_arguments(parser)
     parser.add_argument(
         "--shard-size",
         type=int,
@@ -58,6 +58,18 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
         default=200,
         metavar="N",
         help="greatest number of words in a passage that is cut from a page or a text (200)",
+    )
+
+
+def add_dtype_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how memory is stored."""
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--dtype", choices=["int8", "bfloat16", "float32"], default="int8")
+    kinds.add_argument(
+        "--compress",
+        dest="dtype",
+        choices=[f"pq:{ratio}" for ratio in (4, 8, 16, 32, 64)],
+        help="product quantisation: so many times less than bfloat16 takes (needs FAISS)",
     )
 
 

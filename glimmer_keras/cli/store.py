@@ -5,7 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from glimmer_keras.cli.encode import add_batch_argument, add_corpus_arguments, corpus_file
+from glimmer_keras.cli.encode import (
+    add_batch_argument,
+    add_corpus_arguments,
+    add_dtype_arguments,
+    corpus_file,
+)
 from glimmer_keras.cli.start_keras import start_keras
 
 
@@ -34,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(delete)
     delete.add_argument("ids", nargs="*", metavar="ID", help="of passages")
     delete.add_argument("--from", dest="file", metavar="FILE", help="a file with an id a line")
+    convert = add("convert", "write its passages to another store, in another type")
+    add_store(convert)
+    convert.add_argument("path", metavar="NEW", help="path or URL of the new store")
+    add_dtype_arguments(convert)
     add_store(add("compact", "give the space of deleted and replaced passages back"))
 
 
@@ -44,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         "append": _append,
         "delete": _delete,
         "compact": _compact,
+        "convert": _convert,
     }
     return actions[args.action](args)
 
@@ -133,4 +143,17 @@ def _compact(args: argparse.Namespace) -> int:
     after = store.info()["bytes"]
     won = "" if before is None else f", {before - after:,} bytes won back"
     print(f"{store.path}: {len(store):,} passages{won}")
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from glimmer_keras.memory import MemoryStore
+    from glimmer_keras.utils.progress import Progress
+
+    store = MemoryStore.open(args.store)
+    with Progress("Converting", len(store), "passages") as shown:
+        new = store.convert(
+            args.path, args.dtype, progress=lambda done, total: shown.advance(done - shown.done)
+        )
+    print(f"{new.path}: {len(new):,} passages")
     return 0

@@ -1,6 +1,7 @@
 """The zarr3 arrays of a store: their shapes, chunks and codecs.
 
-memory   (rows, passage_length, hidden_dim)   a passage is a chunk, `shard_size` of them a file
+memory   (rows, passage_length, hidden_dim)   a passage is a chunk, `shard_size` of them a file; of
+                                              product quantisation the last are codes
 scales   (rows, passage_length)               of int8 memory, likewise
 text     (shards, bytes)                      the passages of a shard as JSON, one after the other
 records  (rows, 6)                            what is known of a row; the last written of a shard
@@ -111,10 +112,11 @@ def open_array(
 
 
 def _metadata(settings: Settings, name: str) -> dict[str, Any]:
-    size, length, dim = settings.shard_size, settings.passage_length, settings.hidden_dim
+    size, length = settings.shard_size, settings.passage_length
+    kind, dim = settings.stored
     rows, text = MAX_SHARDS * size, text_capacity(settings)
     dtype, shape, shard, chunk = {
-        MEMORY: (settings.dtype, [rows, length, dim], [size, length, dim], [1, length, dim]),
+        MEMORY: (kind, [rows, length, dim], [size, length, dim], [1, length, dim]),
         SCALES: ("float32", [rows, length], [size, length], [1, length]),
         TEXT: ("uint8", [MAX_SHARDS, text], [1, text], [1, TEXT_CHUNK]),
         RECORDS: ("uint64", [rows, 6], [size, 6], [records_in_chunk(size), 6]),

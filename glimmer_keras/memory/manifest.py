@@ -11,6 +11,9 @@ from glimmer_keras.utils.manifest import decode_manifest, encode_manifest
 
 VERSION = 1
 DTYPES = ("int8", "bfloat16", "float32")
+PRODUCT = "pq:"
+# How many times less than bfloat16 takes: a byte tells half as many numbers.
+RATIOS = (4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Settings:
     Args:
         hidden_dim: Width of a token's representation.
         passage_length: Greatest number of tokens of a passage.
-        dtype: `"int8"`, `"bfloat16"` or `"float32"`.
+        dtype: `"int8"`, `"bfloat16"`, `"float32"`, or of product quantisation `"pq:16"`: a
+            sixteenth of bfloat16's bytes, which is one for each 8 numbers; also 4, 8, 32, 64.
         shard_size: Passages in a file.
         fingerprint: Checksums of what the memory depends on, by name: weights, tokenizer, lengths.
     """
@@ -38,9 +42,34 @@ class Settings:
                 raise ValueError(
                     f"`{name}` must be an integer of at least 1. Received: {name}={value!r}"
                 )
-        if self.dtype not in DTYPES:
-            raise ValueError(f"`dtype` must be one of {DTYPES}. Received: dtype={self.dtype!r}")
+        products = {f"{PRODUCT}{ratio}": ratio // 2 for ratio in RATIOS}
+        if self.dtype not in (*DTYPES, *products):
+            raise ValueError(
+                f"`dtype` must be one of {(*DTYPES, *products)}. Received: dtype={self.dtype!r}"
+            )
+        if self.hidden_dim % products.get(self.dtype, 1):
+            raise ValueError(
+                f"`dtype` must divide the memory's width in parts of {products[self.dtype]}. "
+                f"Received: dtype={self.dtype!r}, hidden_dim={self.hidden_dim}"
+            )
         check_fingerprint(self.fingerprint)
+
+    @property
+    def is_product(self) -> bool:
+        """Whether memory is codes of product quantisation."""
+        return self.dtype.startswith(PRODUCT)
+
+    @property
+    def stored(self) -> tuple[str, int]:
+        """Type and number of what is stored of a token."""
+        if not self.is_product:
+            return self.dtype, self.hidden_dim
+        return "uint8", 2 * self.hidden_dim // int(self.dtype.removeprefix(PRODUCT))
+
+    @property
+    def read_dtype(self) -> str:
+        """Type of memory that was read."""
+        return "bfloat16" if self.is_product else self.dtype
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "fingerprint": dict(self.fingerprint)}

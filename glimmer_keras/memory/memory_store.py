@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from glimmer_keras.memory.compact import compact
+from glimmer_keras.memory.convert import convert
 from glimmer_keras.memory.manifest import VERSION, Settings, check_fingerprint
 from glimmer_keras.memory.memory_batch import MemoryBatch
+from glimmer_keras.memory.product_quantizer import ProductQuantizer
 from glimmer_keras.memory.reading import Ids, read_batch
 from glimmer_keras.memory.records import HasText, hash_ids
 from glimmer_keras.memory.snapshot import Snapshot
@@ -59,6 +61,7 @@ class MemoryStore:
         dtype: str = "int8",
         shard_size: int = 1024,
         fingerprint: Mapping[str, str] | None = None,
+        quantizer: ProductQuantizer | None = None,
     ) -> StoreWriter:
         """Begin a store, or go on with an unfinished one of the same settings.
 
@@ -66,9 +69,12 @@ class MemoryStore:
             path: Local path or URL of a TensorStore key-value store.
             hidden_dim: Width of a token's representation.
             passage_length: Greatest number of tokens of a passage.
-            dtype: `"int8"`, with a scale for each token, `"bfloat16"` or `"float32"`.
+            dtype: `"int8"`, with a scale for each token, `"bfloat16"`, `"float32"`; or product
+                quantisation, `"pq:16"` to a sixteenth of bfloat16, also 4, 8, 32 and 64.
             shard_size: Passages in a file, and the most that a killed writer loses.
             fingerprint: Checksums of what the memory depends on, by name; compared by `open`.
+            quantizer: With product quantisation, its codebooks; `None` for those that the
+                unfinished store has.
 
         Raises:
             FileExistsError: If there is a complete store.
@@ -81,7 +87,7 @@ class MemoryStore:
             raise FileExistsError(
                 f"`path` must hold no complete store. Received: path={location.path!r}"
             )
-        return StoreWriter(location, settings)
+        return StoreWriter(location, settings, quantizer=quantizer)
 
     @classmethod
     def open(
@@ -145,6 +151,16 @@ class MemoryStore:
     @property
     def dtype(self) -> str:
         return self._settings.dtype
+
+    @property
+    def read_dtype(self) -> str:
+        """Type of what `read` gives: `dtype`, but for product quantisation bfloat16."""
+        return self._settings.read_dtype
+
+    @property
+    def quantizer(self) -> ProductQuantizer | None:
+        """Codebooks of product quantisation."""
+        return self._snapshot.quantizer
 
     def __len__(self) -> int:
         """Number of passages, deleted ones left out."""
@@ -316,6 +332,35 @@ class MemoryStore:
         """
         compact(Snapshot(self._location), progress)
         self._snapshot = Snapshot(self._location, self._cache_bytes)
+
+    def convert(
+        self,
+        path: str | os.PathLike[str],
+        dtype: str,
+        shard_size: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> MemoryStore:
+        """Write its passages to another store, in another type.
+
+        Codebooks of product quantisation are learned from 65,536 tokens from all over the store.
+        Killed and called again it goes on where it was.
+
+        Args:
+            path: Local path or URL of the new store.
+            dtype: As `create` takes it.
+            shard_size: Passages in a file; by default as here.
+            progress: Called with the passages written so far and their number.
+
+        Raises:
+            FileExistsError: If there is a complete store.
+            ImportError: If FAISS, which learns codebooks, is not installed.
+            CorruptStoreError: If what is stored is damaged.
+            ValueError: If `dtype` does not fit, or there is an unfinished store of other settings.
+            OSError: If the path cannot be written.
+        """
+        size = self._settings.shard_size if shard_size is None else shard_size
+        convert(self, os.fspath(path), dtype, size, progress)
+        return MemoryStore.open(path)
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Read all of the store and compare it with its checksums.

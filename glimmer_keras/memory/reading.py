@@ -34,8 +34,8 @@ def read_batch(snapshot: Snapshot, ids: Ids, lengths: Sequence[int]) -> MemoryBa
     unique, first, which = np.unique(rows, return_index=True, return_inverse=True)
     whole = len(unique) == len(flat) and length <= settings.passage_length
     make = np.empty if whole else np.zeros
-    dtype = numpy_dtype(settings.dtype)
-    values = make((len(flat), length, settings.hidden_dim), dtype)
+    kind, dim = settings.stored
+    values = make((len(flat), length, dim), numpy_dtype(kind))
     scales = make((len(flat), length), "float32") if settings.dtype == "int8" else None
     filled = {MEMORY: values} if scales is None else {MEMORY: values, SCALES: scales}
     if whole:
@@ -47,6 +47,10 @@ def read_batch(snapshot: Snapshot, ids: Ids, lengths: Sequence[int]) -> MemoryBa
             buffer[places[again]] = buffer[places[first[which[again]]]]
     tokens = np.zeros(len(flat), "int32")
     tokens[places] = np.minimum(sizes, length)
+    if snapshot.quantizer is not None:
+        values = snapshot.quantizer.decode(values)
+        for row, size in enumerate(tokens.tolist()):
+            values[row, size:] = 0
     return MemoryBatch(
         values.reshape(*shape, *values.shape[1:]),  # (ids, length, dim) -> (*shape, length, dim)
         None if scales is None else scales.reshape(*shape, length),

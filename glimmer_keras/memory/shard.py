@@ -7,6 +7,7 @@ import numpy as np
 
 from glimmer_keras.memory.arrays import TEXT_CHUNK, numpy_dtype, records_in_chunk, text_capacity
 from glimmer_keras.memory.manifest import Settings
+from glimmer_keras.memory.product_quantizer import ProductQuantizer
 from glimmer_keras.memory.quantize import quantize
 from glimmer_keras.memory.records import (
     CHECKSUM,
@@ -42,6 +43,7 @@ def make_shard(
     memory: np.ndarray | Sequence[np.ndarray],
     lengths: Sequence[int] | np.ndarray,
     passages: Sequence[HasText],
+    quantizer: ProductQuantizer | None = None,
 ) -> Shard:
     """Check, convert and pad what is written of a shard.
 
@@ -50,12 +52,13 @@ def make_shard(
         memory: Floats `(n, length, dim)`, or `n` arrays `(length, dim)`.
         lengths: Integers `(n,)`, tokens of each passage.
         passages: `n` objects with `id`, `title` and `text`.
+        quantizer: Of a store of product quantisation.
 
     Raises:
         ValueError: If something does not fit, as `StoreWriter.write_shard` tells.
     """
     lengths = check_memory(settings, memory, lengths)
-    count, length, dim = len(lengths), settings.passage_length, settings.hidden_dim
+    count, length = len(lengths), settings.passage_length
     if count > settings.shard_size:
         raise ValueError(
             f"`memory` must hold at most shard_size={settings.shard_size} passages. "
@@ -66,8 +69,9 @@ def make_shard(
         raise ValueError(
             f"`passages` must be as many as `memory` holds: {count}. Received: {len(passages)}"
         )
-    dtype = numpy_dtype(settings.dtype)
-    padded = np.zeros((count, length, dim), dtype)
+    kind, dim = settings.stored
+    dtype = numpy_dtype(settings.read_dtype)
+    padded = np.zeros((count, length, dim), numpy_dtype(kind))
     scales = np.zeros((count, length), "float32") if settings.dtype == "int8" else None
     records[:count, LENGTH] = lengths
     for number, size in enumerate(lengths.tolist()):
@@ -80,7 +84,9 @@ def make_shard(
                 f"`memory` must be finite as {settings.dtype}. "
                 f"Received: nan or inf in passage {passages[number].id!r} at {number}"
             )
-        if scales is None:
+        if quantizer is not None:
+            padded[number, :size] = quantizer.encode(values)
+        elif scales is None:
             padded[number, :size] = stored
         else:
             padded[number, :size], scales[number, :size] = quantize(values)

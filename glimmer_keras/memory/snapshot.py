@@ -16,6 +16,7 @@ from glimmer_keras.memory.arrays import (
     open_array,
     shard_key,
 )
+from glimmer_keras.memory.codebooks import read_quantizer
 from glimmer_keras.memory.manifest import Manifest
 from glimmer_keras.memory.records import HASH, SIZE, START, decode_passage, hash_ids
 from glimmer_keras.memory.stored_passage import StoredPassage
@@ -52,6 +53,7 @@ class Snapshot:
         for damage in self.damaged_files():
             raise CorruptFileError(damage)
         settings = self.manifest.settings
+        self.quantizer = read_quantizer(location, settings)
         self._arrays: dict[str, Any] = {}
         lookup, memory = cache_context(LOOKUP_CACHE_BYTES), cache_context(cache_bytes)
         for name in array_names(settings):

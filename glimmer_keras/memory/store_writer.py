@@ -20,7 +20,9 @@ from glimmer_keras.memory.arrays import (
     open_array,
     shard_key,
 )
+from glimmer_keras.memory.codebooks import CODEBOOKS, read_quantizer, write_codebooks
 from glimmer_keras.memory.manifest import VERSION, Commit, Manifest, Settings
+from glimmer_keras.memory.product_quantizer import ProductQuantizer
 from glimmer_keras.memory.records import LENGTH, SIZE, START, HasText, decode_passage
 from glimmer_keras.memory.shard import Shard, make_shard, shard_text
 from glimmer_keras.memory.snapshot import Snapshot
@@ -44,6 +46,7 @@ class StoreWriter:
         base: The store to append to, `None` for a new one.
         replace: Whether passages may have ids of the store, whose passages they replace.
         keep: Whether the passages of the store stay, beside those written.
+        quantizer: Of a new store of product quantisation; `None` for the one that it has.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class StoreWriter:
         base: Snapshot | None = None,
         replace: bool = False,
         keep: bool = True,
+        quantizer: ProductQuantizer | None = None,
     ) -> None:
         self._replace, self._keep = replace, keep
         self._location = location
@@ -61,11 +65,14 @@ class StoreWriter:
         self._first_shard = self._first_bucket = 0
         if base is None:
             _write_group(location, settings)
+            if settings.is_product:
+                write_codebooks(location, settings, quantizer)
         elif base.manifest.commits:
             last = base.manifest.commits[-1]
             self._first_shard = base.manifest.shards(last).stop
             used = last.first_bucket + last.buckets
             self._first_bucket = -(-used // BUCKETS_IN_SHARD) * BUCKETS_IN_SHARD
+        self._quantizer = read_quantizer(location, settings)
         try:
             self._arrays = {
                 name: open_array(
@@ -104,7 +111,7 @@ class StoreWriter:
             OSError: If the disk is full or cannot be written; the shard is not done.
         """
         self._check_number(number)
-        self.write(number, make_shard(self._settings, memory, lengths, passages))
+        self.write(number, make_shard(self._settings, memory, lengths, passages, self._quantizer))
 
     def write(self, number: int, shard: Shard) -> None:
         """Write a shard that is made, as `write_shard` does."""
@@ -191,6 +198,8 @@ class StoreWriter:
                 self._remove_strays(name, self._first_shard + num_shards)
         self._location.remove_unfinished()
         files = {f"{name}/zarr.json": b"" for name in self._arrays} | {GROUP: b""}
+        if self._quantizer is not None:
+            files[CODEBOOKS] = b""
         for name in files:
             files[name] = self._location.read(name)[0] or b""
         old = self._base.manifest if self._base and self._keep else None

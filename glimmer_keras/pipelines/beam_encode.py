@@ -12,7 +12,12 @@ from glimmer_keras.data import PassageFile
 from glimmer_keras.data.passage_file import Place
 from glimmer_keras.memory import MemoryStore
 from glimmer_keras.models import Glimmer, memory_fingerprint
-from glimmer_keras.pipelines.encode_corpus import check_passages, complete_store, store_settings
+from glimmer_keras.pipelines.encode_corpus import (
+    check_passages,
+    complete_store,
+    quantizer_of,
+    store_settings,
+)
 from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
 from glimmer_keras.pipelines.passage_encoder import EncodingReport, PassageEncoder, encode_shards
 
@@ -42,7 +47,7 @@ def beam_encode_corpus(
         corpus: The passages' file, likewise. Workers of a plain file begin to read at their
             shards; to reach a shard of a gzipped one they have to unpack all before it.
         path: Local path or URL of the new store, likewise.
-        dtype: `"int8"`, `"bfloat16"` or `"float32"`.
+        dtype: As `MemoryStore.create` takes it.
         shard_size: Passages of a shard, which is what one worker does at a time.
         tokens_per_batch: Tokens that go through the model together.
         options: Options of Beam's pipeline, such as `["--runner=DirectRunner",
@@ -67,13 +72,17 @@ def beam_encode_corpus(
         # Beam's "DirectRunner" first tries to fetch another runner from the network, which knows
         # no --direct_num_workers. This is the one that it falls back to.
         standard.runner = "FnApiRunner"
-    settings = store_settings(Glimmer.from_preset(preset), dtype, shard_size)
+    glimmer = Glimmer.from_preset(preset)
+    settings = store_settings(glimmer, dtype, shard_size)
     store = complete_store(path, settings, corpus)
     if store is not None:
         return store
-    check_passages(corpus)
+    count = check_passages(corpus)
     places = [place for n, (place, _) in enumerate(corpus.located()) if n % shard_size == 0]
-    MemoryStore.create(path, **settings)  # Errors of path and settings come here, not in workers.
+    encoder = PassageEncoder(glimmer, tokens_per_batch)
+    quantizer = quantizer_of(encoder, corpus, count, path, settings)
+    # Errors of path and settings come here, not in workers.
+    MemoryStore.create(path, **settings, quantizer=quantizer)
     path = os.fspath(path)
     pipeline = beam.Pipeline(options=parsed)
     _ = (

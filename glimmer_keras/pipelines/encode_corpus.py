@@ -11,7 +11,9 @@ from typing import IO, Any
 import numpy as np
 
 from glimmer_keras.data import Corpus, Passage
-from glimmer_keras.memory import MemoryStore, StoredPassage
+from glimmer_keras.memory import MemoryStore, ProductQuantizer, StoredPassage
+from glimmer_keras.memory.codebooks import has_codebooks
+from glimmer_keras.memory.manifest import Settings
 from glimmer_keras.memory.records import hash_ids
 from glimmer_keras.models import Glimmer, memory_fingerprint
 from glimmer_keras.models.fingerprint import check_preprocessor
@@ -22,6 +24,8 @@ from glimmer_keras.utils.progress import Progress
 
 logger = logging.getLogger("glimmer_keras")
 
+# Passages that codebooks are learned from: their tokens are as many as FAISS takes, and more.
+LEARNED_FROM = 1024
 # Passages that are compared together.
 PASSAGES_AT_ONCE = 1024
 # Bounds the memory that looking for duplicates takes: hashes compared, and kept off the disk.
@@ -49,7 +53,8 @@ def encode_corpus(
         corpus: Passages with distinct ids. It is iterated twice, and may be larger than memory:
             see `data.PassageFile`.
         path: Local path or URL of the new store.
-        dtype: `"int8"`, `"bfloat16"` or `"float32"`.
+        dtype: As `MemoryStore.create` takes it. Codebooks of product quantisation are learned
+            from passages from all over the corpus.
         shard_size: Passages that are encoded and written together. Memory grows with it.
         tokens_per_batch: Tokens that go through the model together.
         progress: Whether to show a progress bar in a terminal.
@@ -59,6 +64,7 @@ def encode_corpus(
         there already, that one.
 
     Raises:
+        ImportError: If FAISS, which learns codebooks, is not installed.
         FileExistsError: If there is another complete store.
         ValueError: If passages share an id or there are none, a file they are read from is
             broken, or there is an unfinished store of other settings.
@@ -70,7 +76,9 @@ def encode_corpus(
     store = complete_store(path, settings, corpus)
     if store is None:
         count = check_passages(corpus)
-        writer = MemoryStore.create(path, **settings)
+        writer = MemoryStore.create(
+            path, **settings, quantizer=quantizer_of(encoder, corpus, count, path, settings)
+        )
         with Progress("Encoding", count, "passages", progress) as shown:
             shards = enumerate(in_chunks(corpus, shard_size))
             report = encode_shards(encoder, shards, writer, shown.advance)
@@ -136,6 +144,23 @@ def store_settings(glimmer: Glimmer, dtype: str, shard_size: int) -> dict[str, A
         "shard_size": shard_size,
         "fingerprint": memory_fingerprint(glimmer),
     }
+
+
+def quantizer_of(
+    encoder: PassageEncoder,
+    corpus: Iterable[Passage],
+    count: int,
+    path: str | os.PathLike[str],
+    settings: dict[str, Any],
+) -> ProductQuantizer | None:
+    """Learn the codebooks of a store; `None` if it has them already, or needs none."""
+    checked = Settings(**settings)
+    if not checked.is_product or has_codebooks(os.fspath(path)):
+        return None
+    apart = -(-count // LEARNED_FROM)
+    tokens = encoder.tokenize(list(islice(corpus, 0, None, apart)))
+    memory = np.concatenate([m.astype("float32") for m in encoder.encode(tokens)])
+    return ProductQuantizer.learn(memory, checked.stored[1])
 
 
 def complete_store(

@@ -20,7 +20,7 @@ class MemoryTable(tf.Module):
     def __init__(self, store: MemoryStore, progress: bool = False) -> None:
         super().__init__()
         rows, length = len(store), store.passage_length
-        self.values = _variable((rows, length, store.hidden_dim), store.dtype, "memory_values")
+        self.values = _variable((rows, length, store.hidden_dim), store.read_dtype, "memory_values")
         self.scales = None
         if store.dtype == "int8":
             self.scales = _variable((rows, length), "float32", "memory_scales")
@@ -61,7 +61,7 @@ def table_bytes(store: MemoryStore) -> int:
         "bfloat16": 2 * store.hidden_dim,
         "float32": 4 * store.hidden_dim,
     }
-    return len(store) * (store.passage_length * token[store.dtype] + 4)
+    return len(store) * (store.passage_length * token[store.read_dtype] + 4)
 
 
 def _variable(shape: tuple[int, ...], dtype: str, name: str) -> tf.Variable:

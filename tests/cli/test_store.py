@@ -114,3 +114,16 @@ def test_errors(glimmer, tmp_path, monkeypatch, arguments, line):
 def test_appending_wants_a_store_before_it_loads_a_model(glimmer, corpus, tmp_path):
     status, _, err = glimmer("store", "append", "no such preset", corpus(0, 2), tmp_path / "none")
     assert (status, err.startswith("glimmer: error: `path` must be a complete store")) == (1, True)
+
+
+def test_a_store_is_converted(glimmer, store, tmp_path):
+    pytest.importorskip("faiss")
+    wide, small = tmp_path / "wide", tmp_path / "small"
+    assert glimmer("store", "convert", store, wide, "--dtype", "float32")[0] == 0
+    assert MemoryStore.open(wide).dtype == "float32"
+    status, _, err = glimmer("store", "convert", wide, small, "--compress", "pq:16")
+    assert status == 1  # five passages
+    assert err.startswith("glimmer: error: `vectors` must be at least 256, tokens to learn")
+    assert not small.exists()
+    assert glimmer("store", "convert", store, wide)[0] == 1
+    assert len(MemoryStore.open(wide)) == 5

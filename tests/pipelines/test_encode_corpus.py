@@ -56,6 +56,19 @@ def test_a_store_holds_the_passages_and_their_memory(encoder_model, passages, tm
     np.testing.assert_allclose(batch.values, expected, rtol=0, atol=1e-5)
 
 
+def test_codebooks_are_learned_of_the_corpus(encoder_model, passages, whole, tmp_path):
+    pytest.importorskip("faiss")
+    store = encode_corpus(encoder_model, passages, tmp_path / "s", "pq:4", **SETTINGS)
+    ids = [passage.id for passage in passages]
+    wide = encode_corpus(encoder_model, passages, tmp_path / "w", "float32", **SETTINGS).read(ids)
+    codes = store.quantizer.encode(wide.values[wide.mask])
+    np.testing.assert_array_equal(store.read(ids).values[wide.mask], store.quantizer.decode(codes))
+    off = store.read(ids).values.astype("float32") - wide.values
+    assert (off**2).sum() < 0.2 * (wide.values**2).sum()
+    again = encode_corpus(encoder_model, passages, tmp_path / "s", "pq:4", **SETTINGS)
+    assert again.revision == store.revision
+
+
 @pytest.mark.parametrize("after", range(0, 40, 7))
 def test_what_was_interrupted_goes_on_to_the_same_bytes(
     encoder_model, passages, tmp_path, monkeypatch, whole, files, after
