@@ -18,6 +18,7 @@ COMMANDS = {
     "retrieve": "retrieve passages for the questions of tasks once, and keep them as arrays",
     "answer": "answer a question, a file of them, or those typed at a prompt",
     "evaluate": "score a file of predictions with KILT's metrics",
+    "plan": "what memory of a corpus and answers from it will take, in hours and in bytes",
     "store": "look at a memory store, check it, add to it, delete from it",
     "export": "turn a preset into a SavedModel for TensorFlow Serving",
     "serve": "serve an exported model on this machine, to try it and for tests",

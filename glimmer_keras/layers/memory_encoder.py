@@ -39,6 +39,7 @@ class MemoryEncoder(EncoderStack):
             passages) are free.
         padding_mask: boolean tensor `(..., length)`, `True` on real tokens. Padding is never
             attended to; a row that is all padding gives finite numbers of no meaning.
+        first_position: int. With `num_positions`, that of the first token.
 
     Returns:
         A tensor of the shape of `embeddings`, but for `2 * carried_dim` more channels.
@@ -99,10 +100,10 @@ class MemoryEncoder(EncoderStack):
             self.position_bias.build()
         super().build(embeddings_shape)
 
-    def call(self, embeddings, padding_mask, training=None):
+    def call(self, embeddings, padding_mask, first_position=0, training=None):
         x = embeddings
         if self.num_positions is not None:
-            x = self.embedding_norm(x + self._positions(ops.shape(x)[-2]))
+            x = self.embedding_norm(x + self._positions(ops.shape(x)[-2], first_position))
         x = self.embedding_dropout(x, training=training)
         if self.carried_dim:
             x = ops.concatenate([x, self._tokens(embeddings)], axis=-1)
@@ -130,10 +131,10 @@ class MemoryEncoder(EncoderStack):
         before = ops.concatenate([ops.zeros_like(told[..., :1, self.carried_dim :]), before], -2)
         return ops.concatenate([told[..., : self.carried_dim], before], axis=-1)
 
-    def _positions(self, length):
-        if isinstance(length, int) and length > self.num_positions:
+    def _positions(self, length, first):
+        if isinstance(length, int) and first + length > self.num_positions:
             raise ValueError(
                 f"A text may have at most num_positions={self.num_positions} tokens. "
-                f"Received: {length}"
+                f"Received: {length} from position {first}"
             )
-        return ops.cast(self.positions, self.compute_dtype)[:length]  # (length, dim)
+        return ops.cast(self.positions, self.compute_dtype)[first : first + length]  # (length, dim)

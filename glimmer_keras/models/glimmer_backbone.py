@@ -31,7 +31,7 @@ SETTINGS = (
     *("dropout", "use_gated_activation", "layer_norm_epsilon", "tie_embedding_weights"),
     *("position_bias_stddev", "cross_attention_key_value_heads", "cross_attention_every"),
     *("relative_attention_num_buckets", "relative_attention_max_distance"),
-    *("encoder_block", "num_positions", "carried_dim"),
+    *("encoder_block", "num_positions", "question_position", "carried_dim"),
 )
 
 
@@ -77,6 +77,8 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         encoder_block: `"t5"`, or `"bert"`, for encoders that start from a BERT. Their position
             biases then start at 0.
         num_positions: int or `None`. See `MemoryEncoder`; of BERT, 512.
+        question_position: int. Of `num_positions`, the first of a question's; where it is behind
+            all of a passage, layers that read both tell them apart, as BERT's do by segments.
         carried_dim: int. See `MemoryEncoder`: memory is `hidden_dim + 2 * carried_dim` wide.
         dtype: string or `keras.DTypePolicy`.
 
@@ -138,6 +140,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         relative_attention_max_distance=128,
         encoder_block="t5",
         num_positions=None,
+        question_position=0,
         carried_dim=0,
         dtype=None,
         **kwargs,
@@ -365,6 +368,7 @@ class GlimmerBackbone(keras_hub.models.Backbone):
         return self.question_encoder(
             self.token_embedding(inputs["question_token_ids"]),
             inputs["question_padding_mask"],
+            first_position=self.question_position,
             training=training and self.question_encoder.trainable,
         )
 

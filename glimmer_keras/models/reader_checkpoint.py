@@ -21,7 +21,12 @@ SIZES = (
     *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
     *("key_value_dim", "num_decoder_layers", "activation", "use_gated_activation"),
     *("layer_norm_epsilon", "tie_embedding_weights", "encoder_block", "num_positions"),
-    *("carried_dim", "relative_attention_num_buckets", "relative_attention_max_distance"),
+    *(
+        "question_position",
+        "carried_dim",
+        "relative_attention_num_buckets",
+        "relative_attention_max_distance",
+    ),
 )
 
 

@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             reader.preprocessor = gk.GlimmerPreprocessor(tokenizer, num_passages=1)
             return reader
         before = output / f"phase-{number}" / "t5"
-        if system != phases[number - 1].system:
+        if system != phases[number - 1].system and not is_bert(before):
             grown = output / "grown"
             if not grown.is_dir():
                 grow(before, grown, sizes.num_layers - sizes.layers_of("fid"))
@@ -129,7 +129,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if kept is None:
         plan = []
         for number, phase in enumerate(phases):
-            layers = sizes.layers_of(phase.system)
+            whole = begun is not None and is_bert(begun)
+            layers = sizes.num_layers if whole else sizes.layers_of(phase.system)
             dropout = args.dropout if number or begun else 0.0
             reader = new_reader(sizes, layers, args.dtype, args.seed, dropout)
             reader.compile(adafactor(phase.rate, STEPS_PLANNED))
@@ -148,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         steps, seconds = kept["plan"][number]["steps"], kept["plan"][number]["seconds"]
         keras.utils.set_random_seed(args.seed + number)
         reader = start(number)
-        reader.compile(adafactor(phase.rate, steps))
+        reader.compile(adafactor(phase.rate, steps, phase.encoder_rate))
         course.train_phase(reader, sizes, phase, stream(number, steps), folder, seconds)
 
 

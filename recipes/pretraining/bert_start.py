@@ -83,6 +83,7 @@ def new_reader(bert: BertEncoder, folder: Path, proto: bytes, **sizes: int) -> g
         tie_embedding_weights=True,
         encoder_block="bert",
         num_positions=bert.num_positions,
+        question_position=bert.num_positions // 2,
         **sizes,
     )
     pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.vocabulary_size())]

@@ -41,6 +41,7 @@ class Phase:
         rate: Learning rate at the first and at the last step, a cosine between them.
         tasks: Weights of the tasks made of the text, at the first and at the last step.
         questions: Likewise, of all questions of people together.
+        encoder_rate: Of embeddings and encoder, as a share of the rate.
     """
 
     share: float
@@ -49,6 +50,7 @@ class Phase:
     rate: tuple[float, float]
     tasks: Weights
     questions: tuple[float, float]
+    encoder_rate: float = 1.0
 
 
 SHORT = Shape(batch=64, question=24, passage=48, answer=16)
@@ -121,43 +123,46 @@ PHASES = (
 
 BERT_TASKS: Weights = {
     "corrupt": (0.02, 0.0),
-    "cloze": (0.15, 0.08),
-    "recur": (0.1, 0.08),
-    "claim": (0.06, 0.04),
-    "spot": (0.06, 0.03),
-    "untold": (0.04, 0.04),
+    "cloze": (0.12, 0.06),
+    "recur": (0.08, 0.06),
+    "claim": (0.05, 0.04),
+    "spot": (0.05, 0.03),
+    "untold": (0.03, 0.03),
 }
-# Of a reader whose encoder starts as a BERT: at lower rates, and with memory from the beginning.
+BERT_RATE = 0.3  # of the decoder's, which is fresh
+# Of a reader whose encoder starts as a BERT: all its layers read both texts at first, as BERT's do.
 BERT_PHASES = (
     Phase(
-        0.15,
-        "lumen",
+        0.32,
+        "fid",
         SHORT,
-        (5e-3, 4e-3),
+        (3e-3, 3e-3),
         {
-            "recite": (0.1, 0.02),
-            "corrupt": (0.03, 0.03),
-            "cloze": (0.2, 0.2),
-            "recur": (0.1, 0.1),
-            "slot": (0.03, 0.03),
+            "recite": (0.05, 0.0),
+            "cloze": (0.13, 0.13),
+            "recur": (0.08, 0.08),
+            "claim": (0.04, 0.04),
         },
-        (0.4, 0.55),
+        (0.7, 0.75),
+        BERT_RATE,
     ),
     Phase(
-        0.35,
+        0.3,
         "lumen",
         Shape(batch=48, question=32, passage=96, answer=16),
-        (4e-3, 2e-3),
+        (3e-3, 1.5e-3),
         BERT_TASKS,
-        (0.55, 0.75),
+        (0.65, 0.75),
+        BERT_RATE,
     ),
     Phase(
-        0.5,
+        0.38,
         "lumen",
         Shape(batch=32, question=40, passage=192, answer=16),
-        (2e-3, 1e-4),
+        (1.5e-3, 5e-5),
         BERT_TASKS,
-        (0.7, 0.87),
+        (0.75, 0.87),
+        BERT_RATE,
     ),
 )
 
@@ -200,9 +205,29 @@ def mixed(phase: Phase, tasks: Mapping[str, int]) -> Weights:
     return phase.tasks | asked
 
 
-def adafactor(rate: tuple[float, float], steps: int) -> Adafactor:
+@keras.saving.register_keras_serializable(package="glimmer_keras.recipes")
+class SlowEncoder(Adafactor):
+    """Adafactor, at a share of its rate for all that is not of the decoder."""
+
+    def __init__(self, *args: Any, encoder_rate: float = 1.0, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.encoder_rate = encoder_rate
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        share = 1.0 if "decoder" in path.split("/") else self.encoder_rate
+        super().update_step(gradient, variable, learning_rate * share)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "encoder_rate": self.encoder_rate}
+
+
+def adafactor(rate: tuple[float, float], steps: int, encoder_rate: float = 1.0) -> Adafactor:
     """From one rate to another in a number of steps, warmed up."""
-    return Adafactor(Cosine(*rate, steps, min(WARMUP_STEPS, max(1, steps // 2))))
+    schedule = Cosine(*rate, steps, min(WARMUP_STEPS, max(1, steps // 2)))
+    if encoder_rate == 1:
+        return Adafactor(schedule)
+    return SlowEncoder(schedule, encoder_rate=encoder_rate)
 
 
 def seconds_a_step(reader: gk.Glimmer, batches: Iterator[Any]) -> float:

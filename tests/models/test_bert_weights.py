@@ -86,7 +86,9 @@ def test_other_sizes_are_refused(bert):
 
 def test_too_long_a_text_is_an_error():
     backbone = backbone_of()
-    with pytest.raises(ValueError, match="at most num_positions=6 tokens. Received: 7"):
+    with pytest.raises(
+        ValueError, match="at most num_positions=6 tokens. Received: 7 from position 0"
+    ):
         backbone.encode_memory(np.ones((1, 7), "int32"), np.ones((1, 7), bool))
     assert keras.ops.shape(backbone.encode_memory(np.ones((1, 2)), np.ones((1, 2), bool)))[1] == 2
 
