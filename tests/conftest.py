@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from glimmer_keras.utils.location import LOCK
 from tests import EAGERLY
 
 if keras.backend.backend() == "tensorflow":
@@ -154,7 +155,7 @@ def files():
     """Gives the bytes of all files below a folder, by name."""
 
     def read(path):
-        found = sorted(p for p in path.rglob("*") if p.is_file())
+        found = sorted(p for p in path.rglob("*") if p.is_file() and p.name != LOCK)
         return {str(p.relative_to(path)): p.read_bytes() for p in found}
 
     return read

@@ -12,6 +12,7 @@ from glimmer_keras.memory.manifest import Settings
 from glimmer_keras.memory.product_quantizer import LEARNED_FROM, ProductQuantizer
 from glimmer_keras.memory.quantize import dequantize
 from glimmer_keras.utils.chunks import in_chunks
+from glimmer_keras.utils.location import Location
 
 if TYPE_CHECKING:
     from glimmer_keras.memory.memory_store import MemoryStore
@@ -33,24 +34,25 @@ def convert(
     quantizer = None
     if settings.is_product and not has_codebooks(path):
         quantizer = ProductQuantizer.learn(_sample(store), settings.stored[1])
-    writer = MemoryStore.create(
-        path,
-        hidden_dim=store.hidden_dim,
-        passage_length=store.passage_length,
-        dtype=dtype,
-        shard_size=shard_size,
-        fingerprint=store.fingerprint,
-        quantizer=quantizer,
-    )
-    done = 0
-    for number, passages in enumerate(in_chunks(store.iter_passages(), shard_size)):
-        if not writer.done(number, passages):
-            memory = list(_memory(store, [passage.id for passage in passages]))
-            writer.write_shard(number, memory, [len(m) for m in memory], passages)
-        done += len(passages)
-        if progress is not None:
-            progress(done, len(store))
-    writer.complete(-(-len(store) // shard_size))
+    with Location(path).alone():
+        writer = MemoryStore.create(
+            path,
+            hidden_dim=store.hidden_dim,
+            passage_length=store.passage_length,
+            dtype=dtype,
+            shard_size=shard_size,
+            fingerprint=store.fingerprint,
+            quantizer=quantizer,
+        )
+        done = 0
+        for number, passages in enumerate(in_chunks(store.iter_passages(), shard_size)):
+            if not writer.done(number, passages):
+                memory = list(_memory(store, [passage.id for passage in passages]))
+                writer.write_shard(number, memory, [len(m) for m in memory], passages)
+            done += len(passages)
+            if progress is not None:
+                progress(done, len(store))
+        writer.complete(-(-len(store) // shard_size))
 
 
 def _memory(store: MemoryStore, ids: Sequence[str]) -> Iterator[np.ndarray]:

@@ -21,6 +21,8 @@ from glimmer_keras.utils.checks import check_integer
 from glimmer_keras.utils.location import ABSENT, Location
 from glimmer_keras.utils.manifest import FORMAT, MANIFEST, differences, sha256
 
+# How long short changes wait for another writer.
+SECONDS_WAITED = 10.0
 # Passages that are read together to give all of them one by one.
 PASSAGES_AT_ONCE = 256
 
@@ -291,29 +293,34 @@ class MemoryStore:
         Raises:
             ValueError: As `StoreWriter.write_shard`, or if an id is in the store already and may
                 not be.
+            FileExistsError: If another process writes it and goes on for ten seconds.
             OSError: As `StoreWriter.write_shard`.
         """
-        writer, size = self.appender(replace), self._settings.shard_size
+        size = self._settings.shard_size
         starts = range(0, max(1, len(memory)), size)
-        for number, start in enumerate(starts):
-            part = slice(start, start + size)
-            writer.write_shard(number, memory[part], lengths[part], passages[part])
-        writer.complete(len(starts))
+        with self._location.alone(SECONDS_WAITED):
+            writer = self.appender(replace)
+            for number, start in enumerate(starts):
+                part = slice(start, start + size)
+                writer.write_shard(number, memory[part], lengths[part], passages[part])
+            writer.complete(len(starts))
         self._snapshot = Snapshot(self._location, self._cache_bytes)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Make passages unknown, all or none; their memory stays on disk until `compact`.
 
         Raises:
+            FileExistsError: If another process writes it and goes on for ten seconds.
             ValueError: If an id is unknown, or another writer changed the store meanwhile.
             OSError: If the path cannot be written.
         """
         if isinstance(ids, str):
             raise TypeError("`ids` must be a sequence of strings. Received: one string")
-        snapshot = Snapshot(self._location)
-        manifest = snapshot.manifest.with_deleted(snapshot.find_ids(list(ids))[0])
-        if not self._location.write(MANIFEST, manifest.encode(), snapshot.generation):
-            raise ValueError(f"{self.path} was changed by another writer: delete again")
+        with self._location.alone(SECONDS_WAITED):
+            snapshot = Snapshot(self._location)
+            manifest = snapshot.manifest.with_deleted(snapshot.find_ids(list(ids))[0])
+            if not self._location.write(MANIFEST, manifest.encode(), snapshot.generation):
+                raise ValueError(f"{self.path} was changed by another writer: delete again")
         self._snapshot = Snapshot(self._location, self._cache_bytes)
 
     def compact(self, progress: Callable[[int, int], None] | None = None) -> None:
@@ -326,11 +333,13 @@ class MemoryStore:
             progress: Called with the passages written so far and their number.
 
         Raises:
+            FileExistsError: If another process writes it.
             CorruptStoreError: If what is stored is damaged; the store is as it was.
             ValueError: If another writer changed the store meanwhile.
             OSError: If the path cannot be written; the store is as it was.
         """
-        compact(Snapshot(self._location), progress)
+        with self._location.alone():
+            compact(Snapshot(self._location), progress)
         self._snapshot = Snapshot(self._location, self._cache_bytes)
 
     def convert(
@@ -352,7 +361,7 @@ class MemoryStore:
             progress: Called with the passages written so far and their number.
 
         Raises:
-            FileExistsError: If there is a complete store.
+            FileExistsError: If there is a complete store, or another process writes it.
             ImportError: If FAISS, which learns codebooks, is not installed.
             CorruptStoreError: If what is stored is damaged.
             ValueError: If `dtype` does not fit, or there is an unfinished store of other settings.

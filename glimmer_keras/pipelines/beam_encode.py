@@ -20,6 +20,7 @@ from glimmer_keras.pipelines.encode_corpus import (
 )
 from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
 from glimmer_keras.pipelines.passage_encoder import EncodingReport, PassageEncoder, encode_shards
+from glimmer_keras.utils.location import Location
 
 # Settings of a store by name, as `MemoryStore.create` takes them.
 Settings = dict[str, Any]
@@ -81,8 +82,6 @@ def beam_encode_corpus(
     places = [place for n, (place, _) in enumerate(corpus.located()) if n % shard_size == 0]
     encoder = PassageEncoder(glimmer, tokens_per_batch)
     quantizer = quantizer_of(encoder, corpus, count, path, settings)
-    # Errors of path and settings come here, not in workers.
-    MemoryStore.create(path, **settings, quantizer=quantizer)
     path = os.fspath(path)
     pipeline = beam.Pipeline(options=parsed)
     _ = (
@@ -93,12 +92,15 @@ def beam_encode_corpus(
         | "All" >> beam.CombineGlobally(add_reports)
         | "Complete" >> beam.Map(complete, path, settings, len(places))
     )
-    try:
-        pipeline.run().wait_until_finish()
-    except Exception as error:
-        # Its last line is the worker's error, and what is above the way there.
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ChildProcessError(f"encoding on Apache Beam failed: {reason[-1]}") from error
+    with Location(path).alone():
+        # Errors of path and settings come here, not in workers.
+        MemoryStore.create(path, **settings, quantizer=quantizer)
+        try:
+            pipeline.run().wait_until_finish()
+        except Exception as error:
+            # Its last line is the worker's error, and what is above the way there.
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise ChildProcessError(f"encoding on Apache Beam failed: {reason[-1]}") from error
     return MemoryStore.open(path)
 
 

@@ -20,6 +20,7 @@ from glimmer_keras.models.fingerprint import check_preprocessor
 from glimmer_keras.pipelines.length_batches import TOKENS_PER_BATCH
 from glimmer_keras.pipelines.passage_encoder import PassageEncoder, encode_shards
 from glimmer_keras.utils.chunks import in_chunks
+from glimmer_keras.utils.location import Location
 from glimmer_keras.utils.progress import Progress
 
 logger = logging.getLogger("glimmer_keras")
@@ -65,7 +66,7 @@ def encode_corpus(
 
     Raises:
         ImportError: If FAISS, which learns codebooks, is not installed.
-        FileExistsError: If there is another complete store.
+        FileExistsError: If there is another complete store, or another process writes it.
         ValueError: If passages share an id or there are none, a file they are read from is
             broken, or there is an unfinished store of other settings.
         OSError: If the disk is full or cannot be written. What is written so far is kept.
@@ -76,13 +77,13 @@ def encode_corpus(
     store = complete_store(path, settings, corpus)
     if store is None:
         count = check_passages(corpus)
-        writer = MemoryStore.create(
-            path, **settings, quantizer=quantizer_of(encoder, corpus, count, path, settings)
-        )
-        with Progress("Encoding", count, "passages", progress) as shown:
-            shards = enumerate(in_chunks(corpus, shard_size))
-            report = encode_shards(encoder, shards, writer, shown.advance)
-        writer.complete(-(-count // shard_size))
+        quantizer = quantizer_of(encoder, corpus, count, path, settings)
+        with Location(path).alone():
+            writer = MemoryStore.create(path, **settings, quantizer=quantizer)
+            with Progress("Encoding", count, "passages", progress) as shown:
+                shards = enumerate(in_chunks(corpus, shard_size))
+                report = encode_shards(encoder, shards, writer, shown.advance)
+            writer.complete(-(-count // shard_size))
         report.log(encoder.passage_length)
         store = MemoryStore.open(path)
     return store
@@ -115,6 +116,7 @@ def append_corpus(
 
     Raises:
         FileNotFoundError: If there is no complete store.
+        FileExistsError: If another process writes it.
         ValueError: If the store was made with another model, tokenizer or passage length (the
             message names which), or an id is there twice, or in the store and may not be.
         OSError: If the disk is full or cannot be written. The store is as it was.
@@ -126,11 +128,12 @@ def append_corpus(
     if _holds(store, corpus, replace):
         logger.info("%s holds these passages: there is nothing to do", store.path)
         return store
-    writer = store.appender(replace)
-    with Progress("Encoding", count, "passages", progress) as shown:
-        shards = enumerate(in_chunks(corpus, writer.shard_size))
-        report = encode_shards(encoder, shards, writer, shown.advance)
-    writer.complete(-(-count // writer.shard_size))
+    with Location(path).alone():
+        writer = MemoryStore.open(path).appender(replace)
+        with Progress("Encoding", count, "passages", progress) as shown:
+            shards = enumerate(in_chunks(corpus, writer.shard_size))
+            report = encode_shards(encoder, shards, writer, shown.advance)
+        writer.complete(-(-count // writer.shard_size))
     report.log(encoder.passage_length)
     return MemoryStore.open(path)
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from glimmer_keras.utils.forked import check_process
+from glimmer_keras.utils.locks import hold
 from glimmer_keras.utils.manifest import CorruptFileError
 
+LOCK = ".writer.lock"
 # What TensorStore's file driver calls a file that it has not finished.
 UNFINISHED = ".__lock"
 # The generation TensorStore gives to a key that does not exist.
@@ -113,6 +117,23 @@ class Location:
         else:
             found = self._store.list().result()
         return sorted(key.decode() for key in found)
+
+    @contextmanager
+    def alone(self, seconds: float = 0.0) -> Iterator[None]:
+        """Be the only writer in a `with` block, of all that ask; of local files alone.
+
+        Args:
+            seconds: How long to wait for another one.
+
+        Raises:
+            HeldError: If there is another one, whom the message names.
+        """
+        if self.folder is None:
+            yield
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with hold(self.folder / LOCK, "`path`", seconds):
+            yield
 
     def remove_unfinished(self) -> None:
         """Remove what killed writers left; key-value stores other than files keep no such thing."""

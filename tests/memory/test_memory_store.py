@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from glimmer_keras.memory import CorruptStoreError, MemoryStore, StoredPassage
+from glimmer_keras.utils.location import Location
 from glimmer_keras.utils.manifest import sha256
 from tests import dequantized
 
@@ -277,3 +278,19 @@ def test_importing_the_package_does_not_import_tensorstore():
     )
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+def test_changes_wait_for_another_writer(world, tmp_path, monkeypatch):
+    store = world.write(tmp_path / "store")
+    monkeypatch.setattr("glimmer_keras.memory.memory_store.SECONDS_WAITED", 0.1)
+    with Location(store.path).alone():
+        for change in (
+            lambda: store.delete(["p1"]),
+            lambda: store.append(*world.part(11, 12)),
+            lambda: store.compact(),
+        ):
+            with pytest.raises(FileExistsError, match="in use by another writer"):
+                change()
+    assert len(MemoryStore.open(store.path)) == 11
+    store.delete(["p1"])
+    assert len(store) == 10

@@ -16,6 +16,7 @@ from glimmer_keras.memory import MemoryStore, StoreWriter
 from glimmer_keras.models import memory_fingerprint
 from glimmer_keras.pipelines import append_corpus, encode_corpus
 from glimmer_keras.pipelines.passage_encoder import PassageEncoder
+from glimmer_keras.utils.location import Location
 from tests import dequantized
 
 MODULE = importlib.import_module("glimmer_keras.pipelines.encode_corpus")
@@ -54,6 +55,15 @@ def test_a_store_holds_the_passages_and_their_memory(encoder_model, passages, tm
     expected = encoder_model.backbone.encode_memory(tokens.ids, batch.mask)
     expected = keras.ops.convert_to_numpy(expected) * batch.mask[..., None]
     np.testing.assert_allclose(batch.values, expected, rtol=0, atol=1e-5)
+
+
+def test_two_at_once_are_refused(encoder_model, passages, whole, tmp_path):
+    path, new = tmp_path / "s", [Passage("new", "", "New.")]
+    with Location(path).alone(), Location(whole).alone():
+        with pytest.raises(FileExistsError, match="held by process"):
+            encode_corpus(encoder_model, passages, path, **SETTINGS)
+        with pytest.raises(FileExistsError, match="held by process"):
+            append_corpus(encoder_model, new, whole, **BATCH)
 
 
 def test_codebooks_are_learned_of_the_corpus(encoder_model, passages, whole, tmp_path):

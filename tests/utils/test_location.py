@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from glimmer_keras.memory import CorruptStoreError
@@ -50,3 +52,16 @@ def test_errors(tmp_path):
     error = read_error("f", ValueError("UNAVAILABLE: x"))
     assert isinstance(error, OSError)
     assert str(error) == "f cannot be read: UNAVAILABLE: x"
+
+
+def test_one_writer_at_a_time(tmp_path):
+    with Location(tmp_path / "store").alone():
+        holder = f"held by process {os.getpid()} on "
+        with pytest.raises(FileExistsError, match=holder), Location(tmp_path / "store").alone():
+            pass
+        with Location(tmp_path / "other").alone():
+            pass
+    with Location(tmp_path / "store").alone():
+        pass
+    with Location("memory://store").alone(), Location("memory://store").alone():
+        pass
