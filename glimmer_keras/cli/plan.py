@@ -45,7 +45,7 @@ def plan_of(args: argparse.Namespace) -> dict[str, Any]:
         if getattr(args, name) < 1:
             raise ValueError(f"`--{name}` must be at least 1. Received: {getattr(args, name)}")
     start_keras()
-    from glimmer_keras.models.planning import MACHINES, TEXT_BYTES, TOKEN_BYTES, machine_hours
+    from glimmer_keras.models.planning import MACHINES, STORE_DTYPES, TEXT_BYTES, machine_hours
 
     glimmer = _reader(args)
     lumen = replace(glimmer, num_selected=None)
@@ -77,10 +77,10 @@ def plan_of(args: argparse.Namespace) -> dict[str, Any]:
         },
         "store_bytes": {
             dtype: args.passages * args.tokens * (glimmer.token_bytes(dtype) + TEXT_BYTES)
-            for dtype in TOKEN_BYTES
+            for dtype in STORE_DTYPES
         },
         "read_bytes": {
-            dtype: args.k * args.passage * glimmer.token_bytes(dtype) for dtype in TOKEN_BYTES
+            dtype: args.k * args.passage * glimmer.token_bytes(dtype) for dtype in STORE_DTYPES
         },
         "answering_flop": {name: 2 * macs for name, macs in systems.items()},
     }

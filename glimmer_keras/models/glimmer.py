@@ -18,6 +18,7 @@ from glimmer_keras.models.t5_weights import from_t5
 from glimmer_keras.models.teacher import check_distillation, distil
 from glimmer_keras.optimizers.adafactor import Adafactor
 from glimmer_keras.utils.checks import check_integer
+from glimmer_keras.utils.checksums import check_checksums, write_checksums
 from glimmer_keras.utils.deprecated import warn_renamed
 
 
@@ -126,13 +127,22 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
                 preset.
             load_weights: bool. `False` takes the settings and fresh weights.
             **kwargs: `dtype`, `name`, `preprocessor` or `trainable`. All else is the preset's.
+
+        Raises:
+            ValueError: If a file is not as it was written, or an argument would make another model.
         """
         check_preset_arguments(preset, kwargs, ("dtype", "name", "preprocessor", "trainable"))
         folder = preset_path(preset)
+        check_checksums(Path(folder))
         if (Path(folder) / SETTINGS).is_file():
             return cls.from_hugging_face(folder, load_weights=load_weights, **kwargs)
         with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
+
+    def save_to_preset(self, preset_dir, *args, **kwargs):
+        """Keep all of it in a folder, as any KerasHub model, with checksums of the files."""
+        super().save_to_preset(preset_dir, *args, **kwargs)
+        write_checksums(Path(preset_dir))
 
     def compile(
         self,

@@ -27,6 +27,7 @@ from glimmer_keras.models.t5_names import is_transposed, named_weights
 from glimmer_keras.models.t5_weights import why_no_t5
 from glimmer_keras.models.tensor_files import TensorFiles, free, load, read_json, write_tensors
 from glimmer_keras.models.tokenizer_json import END, PAD, UNKNOWN, to_tokenizer_json
+from glimmer_keras.utils.checksums import check_checksums, write_checksums
 from glimmer_keras.utils.files import new_folder
 from glimmer_keras.utils.manifest import write_manifest
 
@@ -94,6 +95,7 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
         for tensors in new.glob("*.safetensors"):
             # The library writes what its owner alone may read.
             shutil.copymode(new / CONFIG, tensors)
+        write_checksums(new)
 
 
 def from_hugging_face(
@@ -109,11 +111,13 @@ def from_hugging_face(
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If the directory holds another model, or tensors that are not its settings'.
+        ValueError: If a file is not as it was written, or the directory holds another model, or
+            tensors that are not its settings'.
     """
     address = os.fspath(directory)
     check_preset_arguments(address, kwargs, ("dtype", "name", "preprocessor", "trainable"))
     directory = local_directory(address)
+    check_checksums(directory)
     if not (directory / SETTINGS).is_file():
         raise FileNotFoundError(
             f"{address} must have a {SETTINGS}, as `export_to_transformers` writes it. Of a T5 "

@@ -6,6 +6,7 @@ import keras_hub
 
 from glimmer_keras.models.tensor_files import read_json
 from glimmer_keras.models.tokenizer_json import from_tokenizer_json
+from glimmer_keras.utils.checksums import CHECKSUMS
 from glimmer_keras.utils.manifest import read_manifest
 
 logger = logging.getLogger("glimmer_keras")
@@ -20,7 +21,7 @@ GLIMMER = "glimmer"  # model_type of a reader that no T5 is
 VERSION = 1  # of SETTINGS
 READ = (
     *(CONFIG, SETTINGS, TOKENIZER, TOKENIZER_JSON, GENERATION),
-    *("*.safetensors", "*.safetensors.index.json"),
+    *("*.safetensors", "*.safetensors.index.json", CHECKSUMS),
 )
 
 

@@ -31,12 +31,9 @@ MACHINES = {
     "64 CPU cores": Machine(6.5e12, 0.7, 2.5),
     "2 CPU cores": Machine(0.2e12, 0.8, 0.1),
 }
-# Bytes of a token by the type of a store, of memory `d` wide.
-TOKEN_BYTES = {
-    "bfloat16": lambda d: 2 * d,
-    "int8": lambda d: d + 4,
-    **{f"pq:{ratio}": lambda d, ratio=ratio: 2 * d / ratio for ratio in (4, 8, 16, 32, 64)},
-}
+# Of memory stores, and how many times less than bfloat16 those of product quantisation take.
+RATIOS = {f"pq:{ratio}": ratio for ratio in (4, 8, 16, 32, 64)}
+STORE_DTYPES = ("bfloat16", "int8", *RATIOS)
 TEXT_BYTES = 3  # of a token, compressed with id and title, about
 
 
@@ -97,7 +94,9 @@ class Reader:
 
     def token_bytes(self, dtype: str) -> float:
         """Bytes of memory that a token takes in a store of a type."""
-        return TOKEN_BYTES[dtype](self.memory_dim)
+        if dtype == "int8":
+            return self.memory_dim + 4  # and a scale
+        return 2 * self.memory_dim / RATIOS.get(dtype, 1)
 
     @property
     def _feed_forward(self) -> int:

@@ -15,6 +15,7 @@ from glimmer_keras.models.hugging_face_directory import (
 )
 from glimmer_keras.models.t5_names import is_transposed
 from glimmer_keras.models.tensor_files import Part, TensorFiles, read_json
+from glimmer_keras.utils.checksums import check_checksums
 
 # Of a backbone's settings those that its weights have.
 SIZES = (
@@ -52,6 +53,7 @@ class ReaderCheckpoint:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        check_checksums(directory)
         settings = read_settings(self.directory)
         backbone = settings["backbone"]
         self.sizes = {name: backbone[name] for name in SIZES if name in backbone}

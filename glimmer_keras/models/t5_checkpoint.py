@@ -13,6 +13,7 @@ from glimmer_keras.models.hugging_face_directory import (
 )
 from glimmer_keras.models.t5_names import EMBEDDING, HEAD, is_transposed
 from glimmer_keras.models.tensor_files import Part, TensorFiles, read_json
+from glimmer_keras.utils.checksums import check_checksums
 
 # With the form of the feed-forward block if the configuration does not tell.
 MODEL_TYPES = {"t5": "relu", "mt5": "gated-gelu"}
@@ -45,6 +46,7 @@ class T5Checkpoint:
 
     def __init__(self, path: str, directory: Path | None = None) -> None:
         self.directory = local_directory(path) if directory is None else directory
+        check_checksums(self.directory)
         self._config = config = read_json(self.directory / CONFIG)
         _check_config(self.directory, config)
         if not any(self.directory.glob("*.safetensors*")):

@@ -21,6 +21,7 @@ import glimmer_keras as gk
 from glimmer_keras.data import Task, read_corpus
 from glimmer_keras.evaluation import calibrate
 from glimmer_keras.pipelines import bm25_index
+from glimmer_keras.utils.checksums import CHECKSUMS, write_checksums
 from glimmer_keras.utils.files import new_folder
 from recipes.command import Help, OneLineParser, exit_code
 from recipes.pretraining.held_out import split_task, training_tasks
@@ -44,12 +45,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         glimmer.export_to_transformers(whole)
         with new_folder(args.output, what="`--output`") as work:
             for file in sorted(whole.iterdir()):
+                if file.name == CHECKSUMS:
+                    continue
                 if file.suffix != ".safetensors":
                     (work / file.name).write_bytes(file.read_bytes())
                     continue
                 tensors = {name: t.astype(DTYPE) for name, t in load_file(file).items()}
                 save_file(tensors, work / file.name, {"format": "pt"})
                 shutil.copymode(file, work / file.name)  # else its owner alone may read it
+            write_checksums(work)
     size = sum(file.stat().st_size for file in args.output.iterdir()) / 1e6
     print(f"{args.output}: {glimmer.count_params():,} parameters, {size:.1f} MB")
 

@@ -100,7 +100,7 @@ def test_there_and_back_again_as_no_t5(make_model, rng, tmp_path, settings):
     reader = random_weights(make_model(**settings), rng)
     reader.export_to_transformers(str(tmp_path / "new"))
     names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names == {"config.json", "glimmer.json", "glimmer.safetensors"}
+    assert names == {"checksums.json", "config.json", "glimmer.json", "glimmer.safetensors"}
     config = json.loads((tmp_path / "new/config.json").read_text())
     assert config == {"model_type": "glimmer", "architectures": ["Glimmer"]}
     same_models(gk.Glimmer.from_hugging_face(str(tmp_path / "new")), reader)
@@ -195,3 +195,19 @@ def test_what_is_refused(t5, write_t5, tmp_path):
     change_manifest(path, version=2)
     with pytest.raises(ValueError, match="`format_version` must be 1. Received: 2"):
         gk.Glimmer.from_hugging_face(tmp_path / "new")
+
+
+@pytest.mark.once_on("tensorflow")
+@pytest.mark.parametrize("form", ["save_to_preset", "export_to_transformers"])
+def test_a_flipped_bit_of_any_file_is_named(make_model, tmp_path, form):
+    reader, path = make_model(system="lumen"), tmp_path / "new"
+    getattr(reader, form)(path)
+    for file in (p for p in sorted(path.rglob("*")) if p.is_file()):
+        content = file.read_bytes()
+        changed = bytearray(content)
+        changed[len(content) // 2] ^= 4
+        file.write_bytes(changed)
+        with pytest.raises(ValueError, match=f"{file.name} is damaged"):
+            gk.Glimmer.from_preset(str(path))
+        file.write_bytes(content)
+    gk.Glimmer.from_preset(str(path))

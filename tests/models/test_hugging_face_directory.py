@@ -27,6 +27,7 @@ def test_an_address_is_downloaded(t5, write_t5, monkeypatch):
     )
     patterns = ["config.json", "glimmer.json", "spiece.model", "tokenizer.json"]
     patterns += ["generation_config.json", "*.safetensors", "*.safetensors.index.json"]
+    patterns += ["checksums.json"]
     assert asked == [("some/t5", "config.json"), ("some/t5", patterns)]
 
 
