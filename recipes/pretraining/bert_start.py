@@ -54,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     contents = [p.content for p in itertools.islice(passages_of(args.text), LEARNED_FROM)]
     proto = bert_vocabulary(args.bert, contents, args.vocabulary_size, SYMBOLS)
     bert = bert_encoder(args.bert, json.loads((args.bert / "config.json").read_text()), "float32")
+    if args.carried > bert.hidden_dim:
+        raise ValueError(
+            f"`--carried` must be at most the width of the BERT, {bert.hidden_dim}. "
+            f"Received: {args.carried}"
+        )
     sizes = {
         "num_layers": args.layers or bert.num_layers,
         "num_decoder_layers": args.decoder_layers,

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 import glimmer_keras as gk
 from recipes.pretraining import __main__ as recipe
-from recipes.pretraining import ask, asking, bert_start, course, held_out, rank, score, ship
+from recipes.pretraining import ask, asking, bert_start, course, held_out, rank, score, ship, trim
 from recipes.pretraining.reader import Pretrained
 from recipes.pretraining.stream import Shape
 from tests.models.test_bert_encoder import write_folder
@@ -114,7 +114,10 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     write_folder(data, "bert", words=letters_of_bert, max_position_embeddings=24)
     monkeypatch.setattr(course, "BERT_PHASES", PHASES[1:])
     start = [str(data / "text.jsonl.xz"), "--bert", str(data), "--output", str(data / "start")]
-    assert bert_start.main([*start, "--layers", "4", "--vocabulary-size", "320"]) == 0
+    start += ["--layers", "4", "--vocabulary-size", "320", "--carried"]
+    assert bert_start.main([*start, "9"]) == 2
+    assert "`--carried` must be at most the width of the BERT, 8" in capsys.readouterr().err
+    assert bert_start.main([*start, "4"]) == 0
     assert "parameters" in capsys.readouterr().out
     learned = [str(data / "learned") if part == str(data / "other") else part for part in more]
     assert recipe.main([*learned, "--start", str(data / "start")]) == 0
@@ -122,7 +125,15 @@ def test_from_text_to_a_reader_that_ranks(data, monkeypatch, eager, capsys):
     assert len(pretrained.fingerprint) == 64
     backbone = pretrained.load(None).backbone
     assert (backbone.encoder_block, backbone.hidden_dim, backbone.num_layers) == ("bert", 8, 4)
-    assert backbone.memory_dim == 8 + 2 * 96
+    assert backbone.memory_dim == 8 + 2 * 4
+    trims = ["--run", str(data / "learned"), "--output", str(data / "trimmed")]
+    assert trim.main([*trims, "--vocabulary-size", "0"]) == 2
+    most = backbone.vocabulary_size - 1
+    assert trim.main([*trims, "--vocabulary-size", str(most)]) == 0
+    smaller = Pretrained.of(data / "trimmed").load(None)
+    assert smaller.preprocessor.tokenizer.vocabulary_size() == most
+    rows = [np.asarray(b.token_embedding.embeddings) for b in (smaller.backbone, backbone)]
+    np.testing.assert_array_equal(rows[0], rows[1][:most])
 
     monkeypatch.setattr(ask, "PART", 4)
     monkeypatch.setattr(ask, "AT_ONCE", 4)
