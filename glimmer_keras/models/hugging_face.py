@@ -56,7 +56,7 @@ def export_to_transformers(glimmer: Any, path: str | os.PathLike[str]) -> None:
             weights are quantized: Hugging Face's form has floats.
     """
     backbone = glimmer.backbone
-    if (mode := backbone.token_embedding.quantization_mode) is not None:
+    if (mode := backbone.weights_mode) is not None:
         raise ValueError(
             "The weights must not be quantized here; `save_to_preset` keeps those that are. "
             f"Received: weights in {mode}"

@@ -73,4 +73,4 @@ def quantization(preset: str) -> str | None:
     dtype = json.loads(file.read_text(encoding="utf-8")).get("config", {}).get("dtype")
     policies = dtype["config"].get("policy_map", {}) if isinstance(dtype, dict) else {}
     modes = {policy["config"].get("mode") for policy in policies.values()}
-    return next(iter(modes - {None}), None)
+    return min(modes - {None}, default=None)  # embeddings are int8 beside int4

@@ -13,6 +13,7 @@ import keras_hub
 from glimmer_keras import Glimmer, GlimmerPreprocessor
 from glimmer_keras.models.hugging_face_directory import is_hugging_face
 from glimmer_keras.models.presets import preset_path
+from glimmer_keras.models.reader_checkpoint import ReaderCheckpoint, is_reader
 from glimmer_keras.models.sizes import T5_SIZES
 from glimmer_keras.models.t5_checkpoint import T5Checkpoint
 from recipes.paper.cells import Cell
@@ -34,7 +35,10 @@ def asked_scale(
 
 def encoder_layers(scale: Scale) -> int | None:
     """Of the T5 in a folder, or of the size in a preset's name."""
-    file = Path(t5_path(scale)) / "config.json"
+    folder = Path(t5_path(scale))
+    if is_reader(folder):
+        return ReaderCheckpoint(folder).sizes["num_layers"]
+    file = folder / "config.json"
     if file.is_file():
         config = json.loads(file.read_text())
         return config.get("config", config).get("num_layers")
@@ -53,12 +57,17 @@ def check_t5(t5: str) -> None:
             f"`--t5` must be a preset folder or one of {', '.join(presets)}. Received: {t5}"
         )
     if is_hugging_face(t5):
-        T5Checkpoint(t5)
+        _checkpoint(t5)
+
+
+def _checkpoint(path: str) -> T5Checkpoint | ReaderCheckpoint:
+    """A T5, or a reader that is none, in Hugging Face's form."""
+    return ReaderCheckpoint(Path(path)) if is_reader(Path(path)) else T5Checkpoint(path)
 
 
 def t5_fingerprint(scale: Scale) -> str:
     """Of the weights where they are files here; a preset's name stands for itself."""
-    for name in ("model.weights.h5", "model.safetensors"):
+    for name in ("model.weights.h5", "model.safetensors", "glimmer.safetensors"):
         if (file := Path(t5_path(scale)) / name).is_file():
             return hashlib.sha256(file.read_bytes()).hexdigest()
     return t5_path(scale)
@@ -68,7 +77,7 @@ def preprocessor(scale: Scale, num_passages: int | None = None) -> GlimmerPrepro
     lengths = (scale.question_length, scale.passage_length, scale.answer_length)
     path = t5_path(scale)
     if is_hugging_face(path):
-        tokenizer = T5Checkpoint(path).tokenizer()
+        tokenizer = _checkpoint(path).tokenizer()
     else:
         tokenizer = keras_hub.models.T5Tokenizer.from_preset(path)
     return GlimmerPreprocessor(tokenizer, *lengths, num_passages)

@@ -11,6 +11,9 @@ from typing import Any
 import keras
 
 import glimmer_keras as gk
+from glimmer_keras.models.hugging_face_directory import SETTINGS, read_settings
+from glimmer_keras.models.layer_split import LayerSplit
+from glimmer_keras.models.presets import preset_path
 
 FIRST_MEMORY = 1  # layers of memory in phases of FiD, before others grow
 WIDENED = ("d_kv", "d_ff")
@@ -66,6 +69,20 @@ class Sizes:
         given = {name: backbone[name] for name in names}
         head_dim = backbone["key_value_dim"]
         return cls(backbone["vocabulary_size"], layers=layers, head_dim=head_dim, **given)
+
+    @classmethod
+    def of_preset(cls, folder: Path) -> Sizes:
+        """Of a GLIMMER in Hugging Face's form."""
+        backbone = read_settings(folder)["backbone"]
+        names = ("num_layers", "live_proportion", "rerank_proportion")
+        split = LayerSplit(*(backbone[name] for name in names))
+        return cls(
+            *(backbone[name] for name in ("vocabulary_size", "hidden_dim", "num_heads")),
+            backbone["intermediate_dim"],
+            (split.memory, split.stage_a, split.stage_b),
+            backbone["num_decoder_layers"],
+            backbone["key_value_dim"],
+        )
 
     def must_widen(self, t5: Path) -> bool:
         """Whether a T5 in Hugging Face's form must be widened to have these sizes.
@@ -150,7 +167,13 @@ class Pretrained:
 
     @classmethod
     def of(cls, run: Path, number: int | None = None) -> Pretrained:
-        """Find what a phase of a run left, by its number from 1; else the last that is done."""
+        """Find what a phase of a run left, by its number from 1; else the last that is done.
+
+        In place of a run it may be a bundled preset or a folder as those.
+        """
+        folder = Path(preset_path(str(run)))
+        if (folder / SETTINGS).is_file():
+            return cls(folder, "lumen", Sizes.of_preset(folder))
         file = run / "settings.json"
         if not file.is_file():
             raise FileNotFoundError(f"{run} must be the output of recipes.pretraining: no {file}")

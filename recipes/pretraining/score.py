@@ -27,7 +27,9 @@ DEV = "-dev.jsonl"
 @exit_code
 def main(argv: Sequence[str] | None = None) -> None:
     parser = OneLineParser(description=__doc__, formatter_class=Help)
-    parser.add_argument("--run", type=Path, required=True, help="output of recipes.pretraining")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="output of recipes.pretraining, or a preset"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder as KILT's")
     parser.add_argument("--part", choices=PARTS, default="held")
     parser.add_argument("--phase", type=int, help="whose reader; the last that is there")

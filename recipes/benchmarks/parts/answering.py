@@ -35,7 +35,7 @@ def make_inputs(reader: Glimmer, batch: int, options: argparse.Namespace) -> dic
         **prompt(batch, options.answer_length),
     }
     if backbone.layer_counts["memory"]:
-        memory = rng.normal(size=(*passages, backbone.hidden_dim)).astype("float32")
+        memory = rng.normal(size=(*passages, backbone.memory_dim)).astype("float32")
         inputs["passage_memory"] = ops.cast(memory, backbone.compute_dtype)
     else:
         inputs["passage_token_ids"] = ids(*passages)
