@@ -22,6 +22,8 @@ from glimmer_keras.models.presets import check_preset_arguments
 from glimmer_keras.models.sizes import size_arguments, system_arguments
 from glimmer_keras.utils.checks import check_integer
 
+INT4_BYTES = 0.6  # of a weight, its part of scales and zeros too
+INT4_PART = 0.18  # of float32's bytes, what int4 takes at most
 # Arguments that come back as they are; `question_encoder` and `activation` do not.
 SETTINGS = (
     *("vocabulary_size", "num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
@@ -295,8 +297,9 @@ class GlimmerBackbone(keras_hub.models.Backbone):
 
         Args:
             mode: `"int8"`, with a scale for each output, a bit over a quarter of float32's bytes;
-                or `"int4"`, with a scale and a zero for each 64 inputs, about a sixth. Embeddings,
-                which are the language model head too, are int8 in both.
+                or `"int4"`, with a scale and a zero for each 64 inputs, about a sixth. There
+                embeddings, which are the language model head too, are int8 where they are so small
+                a part of all that 0.18 of float32's bytes are enough.
             config: left out; Keras passes the one of its mode.
 
         Raises:
@@ -311,10 +314,13 @@ class GlimmerBackbone(keras_hub.models.Backbone):
             return
         if now is not None:
             raise ValueError(f"The weights must be floats. Received: mode={mode!r}, they are {now}")
+        spoken = self.token_embedding.count_params()
+        rest = self.count_params() - spoken
+        # What is said hangs on small differences of logits, which int4 blurs.
+        roomy = spoken + INT4_BYTES * rest <= INT4_PART * 4 * (spoken + rest)
         for layer in self._flatten_layers():
             if isinstance(layer, WeightsOnly):
-                # What is said hangs on small differences of logits, which int4 blurs.
-                own = "int8" if layer is self.token_embedding else mode
+                own = "int8" if roomy and layer is self.token_embedding else mode
                 layer.quantize(own, config=weights_only(own))
         self._post_quantize(mode)
 

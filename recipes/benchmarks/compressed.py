@@ -151,8 +151,8 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
             f"{row['bytes_a_token']:.1f}",
             f"{1e3 * row['read_seconds']:.2f}",
             f"{100 * row['same_answers']:.1f}",
-            f"{row['exact_match']:.2f}",
-            "" if recall is None else f"{recall:.2f}",
+            f"{100 * row['exact_match']:.1f}",
+            "" if recall is None else f"{100 * recall:.1f}",
         )
     console.print(table)
 
