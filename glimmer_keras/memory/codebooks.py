@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from glimmer_keras.memory.manifest import Settings
 from glimmer_keras.memory.product_quantizer import ProductQuantizer
 from glimmer_keras.utils.location import Location
@@ -10,7 +12,7 @@ from glimmer_keras.utils.manifest import CorruptFileError
 CODEBOOKS = "codebooks"
 
 
-def has_codebooks(path: str) -> bool:
+def has_codebooks(path: str | os.PathLike[str]) -> bool:
     """Tell whether there is a store, unfinished or not, with codebooks."""
     return Location(path).exists(CODEBOOKS)
 

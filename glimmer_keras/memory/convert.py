@@ -30,6 +30,8 @@ def convert(
     """Do what `MemoryStore.convert` does, but for opening the new store."""
     from glimmer_keras.memory.memory_store import MemoryStore
 
+    if not len(store):
+        raise ValueError(f"The store must hold passages to convert. Received: none in {store.path}")
     settings = Settings(store.hidden_dim, store.passage_length, dtype, shard_size)
     quantizer = None
     if settings.is_product and not has_codebooks(path):

@@ -158,7 +158,7 @@ def quantizer_of(
 ) -> ProductQuantizer | None:
     """Learn the codebooks of a store; `None` if it has them already, or needs none."""
     checked = Settings(**settings)
-    if not checked.is_product or has_codebooks(os.fspath(path)):
+    if not checked.is_product or has_codebooks(path):
         return None
     apart = -(-count // LEARNED_FROM)
     tokens = encoder.tokenize(list(islice(corpus, 0, None, apart)))

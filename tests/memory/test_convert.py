@@ -75,5 +75,8 @@ def test_a_type_that_does_not_fit_is_refused_before_any_work(world, tmp_path, le
         store.convert(tmp_path / "new", "pq:16")
     with pytest.raises(ValueError, match="`dtype` must be one of .* Received: dtype='pq:5'"):
         store.convert(tmp_path / "new", "pq:5")
+    store.delete([passage.id for passage in store.iter_passages()])
+    with pytest.raises(ValueError, match="must hold passages to convert. Received: none in"):
+        store.convert(tmp_path / "new", "pq:4")
     assert not (tmp_path / "new").exists()
     assert not learned[1]
