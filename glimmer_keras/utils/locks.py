@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -29,7 +29,8 @@ def hold(path: str | os.PathLike[str], what: str, seconds: float = 0.0) -> Itera
     holder = path.with_name(f"{path.name}.holder")
     try:
         with FileLock(path, timeout=seconds):
-            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", "utf-8")
+            with suppress(OSError):  # on a full disk it is held all the same
+                holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", "utf-8")
             try:
                 yield
             finally:

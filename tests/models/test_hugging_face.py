@@ -7,6 +7,7 @@ from safetensors.numpy import load_file
 import glimmer_keras as gk
 from glimmer_keras.models import tensor_files
 from glimmer_keras.utils import files
+from glimmer_keras.utils.checksums import CHECKSUMS
 from tests import change_manifest
 from tests.models.conftest import GLIMMER, SIZES, hugging_face_config, hugging_face_tensors
 
@@ -188,6 +189,7 @@ def test_what_is_refused(t5, write_t5, tmp_path):
     reader = gk.Glimmer.from_t5(t5, "fid")
     reader.export_to_transformers(tmp_path / "new")
     path = tmp_path / "new/glimmer.json"
+    (tmp_path / "new" / CHECKSUMS).unlink()
     settings = json.loads(path.read_text())["backbone"]
     change_manifest(path, backbone={**settings, "num_decoder_layers": 4})
     with pytest.raises(ValueError, match="Received: no decoder.block.3.layer.0"):
