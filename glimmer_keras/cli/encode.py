@@ -63,12 +63,14 @@ def add_corpus_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_dtype_arguments(parser: argparse.ArgumentParser) -> None:
     """Add how memory is stored."""
+    from glimmer_keras.memory.manifest import PRODUCT, RATIOS
+
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--dtype", choices=["int8", "bfloat16", "float32"], default="int8")
     kinds.add_argument(
         "--compress",
         dest="dtype",
-        choices=[f"pq:{ratio}" for ratio in (4, 8, 16, 32, 64)],
+        choices=[f"{PRODUCT}{ratio}" for ratio in RATIOS],
         help="product quantisation: so many times less than bfloat16 takes (needs FAISS)",
     )
 

@@ -1,7 +1,8 @@
 import pytest
 
+from glimmer_keras.memory.manifest import RATIOS, Settings
 from glimmer_keras.models import GlimmerBackbone, matrix_work
-from glimmer_keras.models.planning import MACHINES, Reader, machine_hours
+from glimmer_keras.models.planning import MACHINES, STORE_DTYPES, Reader, machine_hours
 from glimmer_keras.models.sizes import size_arguments, system_arguments
 
 LENGTHS = {"question": 8, "passage": 24, "answer": 6}
@@ -24,6 +25,12 @@ def test_it_is_the_work_of_a_model_that_is_built(settings):
     assert reader.answering(5, **LENGTHS) == pytest.approx(built)
     memory = matrix_work.encoder_work(backbone, backbone.layer_counts["memory"], 1, 30)
     assert reader.encoding(30) == pytest.approx(memory.total)
+
+
+def test_stores_are_of_the_types_that_there_are():
+    for dtype in STORE_DTYPES:
+        assert Settings(64, 1, dtype).dtype == dtype
+    assert len(STORE_DTYPES) == 2 + len(RATIOS)
 
 
 def test_sizes_without_a_model():
