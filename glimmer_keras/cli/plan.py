@@ -128,8 +128,8 @@ def print_plan(plan: dict[str, Any]) -> None:
         read = plan["read_bytes"][dtype]
         table.add_row(dtype, f"{size / TERABYTE:,.3f}", f"{read / 1e6:.1f}")
     console.print(table)
-    least = max(plan["answering_flop"].values())
+    dearest = max(plan["answering_flop"].values())
     table = Table("answering", "GFLOP a question", "of the dearest")
     for name, flop in plan["answering_flop"].items():
-        table.add_row(name, f"{flop / 1e9:,.0f}", f"{flop / least:.2f}")
+        table.add_row(name, f"{flop / 1e9:,.0f}", f"{flop / dearest:.2f}")
     console.print(table)

@@ -133,9 +133,9 @@ class Glimmer(keras_hub.models.Seq2SeqLM):
         """
         check_preset_arguments(preset, kwargs, ("dtype", "name", "preprocessor", "trainable"))
         folder = preset_path(preset)
-        check_checksums(Path(folder))
         if (Path(folder) / SETTINGS).is_file():
             return cls.from_hugging_face(folder, load_weights=load_weights, **kwargs)
+        check_checksums(Path(folder))
         with loaded_next(load_weights):
             return super().from_preset(preset, load_weights, **kwargs)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +59,12 @@ class Sizes:
     @classmethod
     def of_bert(cls, reader: Path, layers: tuple[int, int, int]) -> Sizes:
         """Of a reader with a BERT's encoder, as `export_to_transformers` wrote it."""
-        backbone = json.loads((reader / "glimmer.json").read_text())["backbone"]
-        if sum(layers) != backbone["num_layers"]:
+        sizes = cls.of_preset(reader)
+        if sum(layers) != sizes.num_layers:
             raise ValueError(
-                f"`--layers` must sum up to the {backbone['num_layers']} of {reader}. "
-                f"Received: {layers}"
+                f"`--layers` must sum up to the {sizes.num_layers} of {reader}. Received: {layers}"
             )
-        names = ("hidden_dim", "num_heads", "intermediate_dim", "num_decoder_layers")
-        given = {name: backbone[name] for name in names}
-        head_dim = backbone["key_value_dim"]
-        return cls(backbone["vocabulary_size"], layers=layers, head_dim=head_dim, **given)
+        return replace(sizes, layers=layers)
 
     @classmethod
     def of_preset(cls, folder: Path) -> Sizes:
